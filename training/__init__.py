@@ -1,1 +1,1 @@
-"""The offline room: data, encoders, teachers, knowledge, students, distillation and evaluation. No code of it runs online."""
+"""The offline room: data, encoders, teachers, knowledge, students, distillation, evaluation. None of it runs online."""
