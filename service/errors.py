@@ -1,0 +1,107 @@
+"""What a request can end in other than an answer, and the one table that says how it looks from outside.
+
+ServiceError
+├── Overloaded           every permit is taken
+├── BodyTooLarge         more bytes than the service reads
+├── BodyTooSlow          the body did not arrive in time
+├── ClientGone           the caller left before the body was whole: nobody reads the answer
+└── HistoryUnavailable   Redis cannot be reached, and the answer would be a lie without it
+
+Raised by the framework and translated here too: RequestValidationError, HTTPException (404, 405, unreadable JSON).
+Everything else is a defect: 500, logged with its traceback, and nothing of it shown. What is wrong with a bundle
+(service.bundle.errors) ends the start and never reaches a request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from service.schemas import ErrorBody
+
+
+class ServiceError(Exception):
+    """A request that is refused for a reason that its caller may know."""
+
+
+class Overloaded(ServiceError):
+    """Every permit is taken."""
+
+
+class BodyTooLarge(ServiceError):
+    """The body has more bytes than the service reads."""
+
+
+class BodyTooSlow(ServiceError):
+    """The body did not arrive in time."""
+
+
+class ClientGone(ServiceError):
+    """The caller hung up before the body was whole."""
+
+
+class HistoryUnavailable(ServiceError):
+    """Redis cannot be reached."""
+
+
+@dataclass(frozen=True)
+class ErrorRow:
+    """How one kind of error is answered."""
+
+    status: int
+    error: str
+    retry_after: int | None = None
+    """Seconds, for the header of that name."""
+
+
+TABLE: dict[type[Exception], ErrorRow] = {
+    RequestValidationError: ErrorRow(422, "invalid_request"),
+    Overloaded: ErrorRow(429, "overloaded", retry_after=1),
+    BodyTooLarge: ErrorRow(413, "body_too_large"),
+    BodyTooSlow: ErrorRow(408, "body_too_slow"),
+    ClientGone: ErrorRow(400, "client_gone"),
+    HistoryUnavailable: ErrorRow(503, "history_unavailable", retry_after=1),
+}
+INTERNAL = ErrorRow(500, "internal_error")
+HTTP_ERRORS = {400: "unreadable_body", 404: "not_found", 405: "method_not_allowed"}
+"""Names of the statuses that the framework itself raises."""
+
+
+def row_of(error: Exception) -> ErrorRow:
+    """The row of an error; INTERNAL when the table does not know it."""
+    if isinstance(error, HTTPException):
+        default = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+        return ErrorRow(error.status_code, HTTP_ERRORS.get(error.status_code, default))
+    return TABLE.get(type(error), INTERNAL)
+
+
+def answer(error: Exception, request_id: str) -> JSONResponse:
+    """The response to a failed request: always the same three fields."""
+    row = row_of(error)
+    body = ErrorBody(error=row.error, message=_message(error, row), request_id=request_id)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if row.retry_after is not None:
+        headers["Retry-After"] = str(row.retry_after)
+    return JSONResponse(body.model_dump(), row.status, headers)
+
+
+def _message(error: Exception, row: ErrorRow) -> str:
+    if row is INTERNAL:
+        return "the service failed; its log has the details under this request_id"
+    if isinstance(error, RequestValidationError):
+        return "; ".join(_complaint(one) for one in error.errors()[:5])
+    if isinstance(error, HTTPException):
+        return str(error.detail)
+    return str(error)
+
+
+def _complaint(error: dict[str, object]) -> str:
+    """`n: Input should be less than or equal to 500`. The input is never echoed; names that are no text are escaped."""
+    location = error.get("loc")
+    names = [str(part) for part in location if part != "body"] if isinstance(location, tuple) else []
+    text = f"{'.'.join(names) or 'body'}: {error.get('msg')}"
+    return text[:500].encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,179 @@
+"""User histories in Redis: a cache that may be lost, down or slow, and must never be felt more than its time-out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from service.breaker import Breaker
+from service.errors import HistoryUnavailable
+from service.history_keys import events_key, history_key, user_of
+from service.metrics import Metrics
+from service.settings import Settings
+
+T = TypeVar("T")
+
+APPEND = """
+local newest = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
+local place = tonumber(newest[2] or '0')
+local accepted = {}
+for i = 4, #ARGV, 2 do
+  local new = 1
+  if ARGV[i + 1] ~= '' then
+    place = place + 1
+    new = redis.call('ZADD', KEYS[2], 'NX', place, ARGV[i + 1])
+  end
+  if new == 1 then accepted[#accepted + 1] = ARGV[i] end
+end
+for _, item in ipairs(accepted) do redis.call('RPUSH', KEYS[1], item) end
+if #accepted > 0 then
+  redis.call('LTRIM', KEYS[1], -ARGV[1], -1)
+  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -ARGV[3] - 1)
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+  redis.call('EXPIRE', KEYS[2], ARGV[2])
+end
+return #accepted
+"""
+"""KEYS history, event ids. ARGV items kept, seconds to live, event ids kept, then (item, hash or '') per event.
+One script: no reader ever sees an event id taken without its item stored."""
+
+SAMPLE_TRIES = 4
+"""Random keys drawn per user wanted: about half of the keys are event ids, and some are drawn twice."""
+
+
+@dataclass(frozen=True)
+class StoredEvent:
+    """An event whose item is known."""
+
+    item_id: str
+    event_id: str | None = None
+
+
+class Histories:
+    """The stored histories. Every method raises HistoryUnavailable, after at most a time-out or two, when Redis does
+    not answer, and at once while the breaker is open."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Name the server; nothing is connected yet.
+
+        Raises:
+            ValueError: the address is none.
+        """
+        self._settings = settings
+        self._metrics = metrics
+        self._redis = connect(settings)
+        self._breaker = Breaker(settings.breaker_failures, settings.breaker_open_seconds)
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def read(self, user_id: str) -> list[str]:
+        """The item ids of a user, newest last; empty when there are none."""
+        items = await self._call(lambda: self._redis.lrange(history_key(user_id), 0, -1))
+        return [_text(item) for item in items]
+
+    async def append(self, events: dict[str, list[StoredEvent]]) -> int:
+        """Append the events of each user, oldest first, in one round trip; how many were new.
+
+        A failure may leave the events of some users stored and of others not. With event ids a repeat is safe.
+        """
+        return sum(await self._call(lambda: self._send(events)))
+
+    async def _send(self, events: dict[str, list[StoredEvent]]) -> list[int]:
+        pipe = self._redis.pipeline(transaction=False)
+        for user_id, appended in events.items():
+            arguments = [part for event in appended for part in (event.item_id, _hashed(event.event_id))]
+            kept = self._settings
+            limits = [kept.history_kept, kept.history_ttl_seconds, kept.event_ids_kept]
+            pipe.eval(APPEND, 2, history_key(user_id), events_key(user_id), *limits, *arguments)
+        answers: list[int] = await pipe.execute()
+        return answers
+
+    async def erase(self, user_id: str) -> None:
+        """Forget all that is stored of a user, event ids too."""
+        await self._call(lambda: self._redis.unlink(history_key(user_id), events_key(user_id)))
+
+    async def sample(self, size: int) -> list[str]:
+        """Up to `size` different users that have a history, drawn at random; sorted."""
+        keys = await self._call(lambda: self._random_keys(size * SAMPLE_TRIES))
+        users = dict.fromkeys(user for key in keys if key is not None and (user := user_of(_text(key))) is not None)
+        return sorted(list(users)[:size])
+
+    async def _random_keys(self, size: int) -> list[bytes | None]:
+        pipe = self._redis.pipeline(transaction=False)
+        for _ in range(size):
+            pipe.randomkey()
+        keys: list[bytes | None] = await pipe.execute()
+        return keys
+
+    async def is_up(self) -> bool:
+        """Whether Redis answers now."""
+        try:
+            await self._call(self._redis.ping)
+        except HistoryUnavailable:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Wait for commands under way, then close the connections."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self._redis.aclose()
+
+    async def _call(self, command: Callable[[], Awaitable[T]]) -> T:
+        if not self._breaker.allows():
+            raise HistoryUnavailable("the history cache is not reachable; trying again shortly")
+        # A command cancelled half-way would leave its reply on the connection for the next caller (redis-py #2624):
+        # a task of its own runs to its end, or its time-out, whatever becomes of the request.
+        task = asyncio.ensure_future(self._guarded(command))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _guarded(self, command: Callable[[], Awaitable[T]]) -> T:
+        try:
+            result = await command()
+        except (RedisError, OSError) as error:
+            self._breaker.failed()
+            self._metrics.redis_failures.inc()
+            self._metrics.breaker_open.set(self._breaker.is_open)
+            raise HistoryUnavailable(f"the history cache failed: {type(error).__name__}") from error
+        if self._breaker.is_open:
+            self._metrics.breaker_open.set(0)
+        self._breaker.succeeded()
+        return result
+
+
+def connect(settings: Settings) -> Redis:
+    """A client that fails fast: redis-py's own defaults retry for seconds and wait for minutes.
+
+    Raises:
+        ValueError: `redis_url` is unset or no address.
+    """
+    if settings.redis_url is None:
+        raise ValueError("REC_REDIS_URL is not set (`python -m service serve` starts a server of its own without it)")
+    seconds = settings.redis_timeout_ms / 1000
+    pool = BlockingConnectionPool.from_url(
+        settings.redis_url,
+        max_connections=settings.redis_connections,
+        timeout=seconds,
+        socket_timeout=seconds,
+        socket_connect_timeout=seconds,
+        retry=Retry(NoBackoff(), 0),
+        protocol=2,  # RESP3 and the driver's name cost a round trip or two on every new connection
+        driver_info=None,
+    )
+    return Redis.from_pool(pool)
+
+
+def _hashed(event_id: str | None) -> bytes:
+    return b"" if event_id is None else blake2b(event_id.encode(), digest_size=16).digest()
+
+
+def _text(raw: object) -> str:
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)

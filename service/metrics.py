@@ -1,0 +1,52 @@
+"""Every Prometheus metric: its name, its labels, its buckets."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+
+from service.timings import Timings
+
+MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable that prometheus_client reads on import: where workers add up what they counted."""
+REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+STAGE_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
+
+
+class Metrics:
+    """The metrics of one app. A registry of its own, so that two apps in one process (tests) do not collide."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.requests = Counter("rec_requests", "Requests answered", ["route", "status"], registry=r)
+        self.request_seconds = Histogram(
+            "rec_request_seconds", "Time to answer", ["route"], buckets=REQUEST_BUCKETS, registry=r
+        )
+        self.stage_seconds = Histogram(
+            "rec_stage_seconds", "Time per stage of a request", ["stage"], buckets=STAGE_BUCKETS, registry=r
+        )
+        self.recommendations = Counter("rec_recommendations", "Lists given", ["source", "degraded"], registry=r)
+        self.events = Counter("rec_events", "Events taken in", ["outcome"], registry=r)
+        self.redis_failures = Counter("rec_redis_failures", "Calls to Redis without an answer", registry=r)
+        self.breaker_open = Gauge(
+            "rec_redis_breaker_open", "1 while Redis is left alone", multiprocess_mode="livemax", registry=r
+        )
+        self.in_flight = Gauge("rec_in_flight", "Requests holding a permit", multiprocess_mode="livesum", registry=r)
+        self.model = Gauge(
+            "rec_model_items", "Items of the served model", ["model_version"], multiprocess_mode="livemax", registry=r
+        )
+
+    def observe_stages(self, timings: Timings) -> None:
+        """Count the stages of one request."""
+        for stage, seconds in timings.seconds.items():
+            self.stage_seconds.labels(stage).observe(seconds)
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes; of all workers together where there are several."""
+        if MULTIPROCESS not in os.environ:
+            return generate_latest(self.registry)
+        everyone = CollectorRegistry()
+        multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        return generate_latest(everyone)

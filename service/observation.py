@@ -1,0 +1,90 @@
+"""What is noted of every request: its id, its status and its times; and what it ends in when nobody else says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import INTERNAL, ClientGone, answer, row_of
+from service.metrics import Metrics
+from service.request_id import request_id_of
+from service.timings import Timings
+
+
+@dataclass
+class Observed:
+    """One request under observation; `scope["state"]["observed"]`."""
+
+    request_id: str
+    timings: Timings
+    started: float
+    status: int | None = None
+
+
+class Observation:
+    """ASGI middleware, the outermost: gives every request an id, every response its headers, every error a body."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, access_log: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._access_log = access_log
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger("service.request")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and answer for whatever is raised."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        observed = Observed(request_id_of(scope), Timings(), perf_counter())
+        scope.setdefault("state", {})["observed"] = observed
+
+        async def send_observed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message, observed)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception as error:  # noqa: BLE001 the edge: whatever went wrong becomes an answer here
+            await self._answer(error, observed, scope, receive, send_observed)
+        finally:
+            self._note(scope, observed)
+
+    async def _answer(self, error: Exception, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
+        if row_of(error) is INTERNAL:
+            self._log.error("request failed", request_id=observed.request_id, path=_route(scope), exc_info=error)
+        if observed.status is None and not isinstance(error, ClientGone):
+            await answer(error, observed.request_id)(scope, receive, send)
+
+    def _note(self, scope: Scope, observed: Observed) -> None:
+        seconds, route, status = perf_counter() - observed.started, _route(scope), observed.status or 499
+        self._metrics.requests.labels(route, status).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.observe_stages(observed.timings)
+        if self._access_log:
+            self._log.info(
+                "request",
+                request_id=observed.request_id,
+                method=scope["method"],
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 3),
+                **observed.timings.log_fields(),
+            )
+
+
+def _add_headers(message: Message, observed: Observed) -> None:
+    observed.status = message["status"]
+    headers = MutableHeaders(scope=message)
+    headers["X-Request-Id"] = observed.request_id
+    if observed.timings.seconds:
+        headers["Server-Timing"] = observed.timings.server_timing()
+
+
+def _route(scope: Scope) -> str:
+    """The pattern and not the path: a path may hold a user id, and would make endless label values."""
+    return getattr(scope.get("route"), "path_format", "unmatched")

@@ -1,0 +1,33 @@
+"""Liveness, readiness, metrics: what machines ask."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from service.routes import MetricsHere, ServiceHere, errors
+from service.schemas import Liveness, Readiness
+
+router = APIRouter()
+
+
+@router.get("/livez", responses=errors(500))
+async def livez() -> Liveness:
+    """The process answers."""
+    return Liveness()
+
+
+@router.get("/readyz", responses=errors(500))
+async def readyz(service: ServiceHere) -> Readiness:
+    """The model has given its golden answers; whether Redis answers now is told, and no reason to be unready."""
+    manifest = service.model.bundle.manifest
+    redis_up = await service.histories.is_up()
+    return Readiness(
+        model_version=manifest.model_version, items=manifest.catalog.size, redis="up" if redis_up else "down"
+    )
+
+
+@router.get("/metrics", response_class=Response, responses=errors(500))
+async def metrics(metrics: MetricsHere) -> Response:
+    """What Prometheus scrapes."""
+    return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,29 @@
+"""The second graph: a user vector becomes the best items of the whole catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle.files import RETRIEVAL
+from service.onnx_sessions import Device, open_session
+
+
+class Retrieval:
+    """`retrieval.onnx`: user float32[B, D], n int64[1] -> scores float32[B, n], items int64[B, n]."""
+
+    def __init__(self, folder: Path, device: Device, threads: int) -> None:
+        """Open the graph.
+
+        Raises:
+            BundleCorrupt: it does not open.
+            DeviceUnavailable: the device is not there.
+        """
+        self._session = open_session(folder / RETRIEVAL, device, threads)
+
+    def best(self, user: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Scores [B, n], falling, and catalogue indices [B, n]; of equal scores the lower index comes first."""
+        scores, items = self._session.run(["scores", "items"], {"user": user, "n": np.array([n], np.int64)})
+        return scores, items

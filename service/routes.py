@@ -1,0 +1,143 @@
+"""The operations, a few lines each: take the request apart, ask the parts, put the response together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from service import recommender
+from service.errors import HistoryUnavailable
+from service.histories import StoredEvent
+from service.metrics import Metrics
+from service.observation import Observed
+from service.schemas import (
+    MAX_CARDS,
+    Card,
+    CardsResponse,
+    ErrorBody,
+    Event,
+    EventsRequest,
+    EventsResponse,
+    HistoryItem,
+    HistoryResponse,
+    RecommendedItem,
+    RecommendRequest,
+    RecommendResponse,
+    Text,
+)
+from service.state import Service
+
+Responses = dict[int | str, dict[str, object]]
+
+
+def errors(*statuses: int) -> Responses:
+    """The error responses of an operation, for OpenAPI."""
+    return {status: {"model": ErrorBody} for status in statuses}
+
+
+def service_of(request: Request) -> Service:
+    """What the lifespan made."""
+    service: Service = request.state.service
+    return service
+
+
+def observed_of(request: Request) -> Observed:
+    """What is noted of this request."""
+    observed: Observed = request.state.observed
+    return observed
+
+
+def metrics_of(request: Request) -> Metrics:
+    """The metrics of this app."""
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+ServiceHere = Annotated[Service, Depends(service_of)]
+ObservedHere = Annotated[Observed, Depends(observed_of)]
+MetricsHere = Annotated[Metrics, Depends(metrics_of)]
+UserInPath = Annotated[str, Path(min_length=1, max_length=256)]
+router = APIRouter()
+
+
+@router.post("/recommend", responses=errors(400, 408, 413, 422, 429, 500))
+async def recommend(
+    body: RecommendRequest, service: ServiceHere, observed: ObservedHere, metrics: MetricsHere
+) -> RecommendResponse:
+    """The best items for a user."""
+    history, degraded = await _history(body, service, observed)
+    query = recommender.Query([*history, *body.context_items], body.n, body.exclude, body.exclude_seen)
+    found = await service.thread.recommend(query, observed.timings)
+    metrics.recommendations.labels(found.source, str(degraded).lower()).inc()
+    ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
+    return RecommendResponse(
+        request_id=observed.request_id,
+        user_id=body.user_id,
+        model_version=service.model.bundle.manifest.model_version,
+        source=found.source,
+        degraded=degraded,
+        items=[RecommendedItem(item_id=item_id, score=score, rank=rank) for rank, (item_id, score) in ranked],
+    )
+
+
+async def _history(body: RecommendRequest, service: Service, observed: Observed) -> tuple[list[str], bool]:
+    """The history that counts, and whether it is missing because Redis did not answer."""
+    if body.history is not None:
+        return body.history, False
+    if body.user_id is None:
+        return [], False
+    try:
+        with observed.timings.measure("history"):
+            return await service.histories.read(body.user_id), False
+    except HistoryUnavailable:
+        return [], True
+
+
+@router.post("/events", responses=errors(400, 408, 413, 422, 429, 500, 503))
+async def events(body: EventsRequest, service: ServiceHere, metrics: MetricsHere) -> EventsResponse:
+    """Append interactions to the histories. Once answered, every later recommendation sees them, on any worker."""
+    unknown = service.model.recommender.unknown(event.item_id for event in body.events)
+    known = [event for event in body.events if event.item_id not in set(unknown)]
+    accepted = await service.histories.append(_by_user(known)) if known else 0
+    metrics.events.labels("accepted").inc(accepted)
+    metrics.events.labels("duplicate").inc(len(known) - accepted)
+    metrics.events.labels("unknown_item").inc(len(body.events) - len(known))
+    return EventsResponse(accepted=accepted, duplicates=len(known) - accepted, unknown_items=unknown)
+
+
+def _by_user(events: list[Event]) -> dict[str, list[StoredEvent]]:
+    """The events of each user, oldest first; those without a time are newest, in the order given."""
+    by_time = sorted(events, key=lambda event: float("inf") if event.timestamp is None else event.timestamp)
+    grouped: dict[str, list[StoredEvent]] = {}
+    for event in by_time:
+        grouped.setdefault(event.user_id, []).append(StoredEvent(event.item_id, event.event_id))
+    return grouped
+
+
+@router.get("/users/{user_id:path}/history", responses=errors(422, 429, 500, 503))
+async def history(user_id: UserInPath, service: ServiceHere) -> HistoryResponse:
+    """What is stored of a user."""
+    items = await service.histories.read(user_id)
+    return HistoryResponse(user_id=user_id, items=[HistoryItem(item_id=item_id) for item_id in items])
+
+
+@router.delete("/users/{user_id:path}/history", status_code=204, responses=errors(422, 429, 500, 503))
+async def erase(user_id: UserInPath, service: ServiceHere) -> None:
+    """Forget all that is stored of a user, the ids of their events too. Doing it again changes nothing."""
+    await service.histories.erase(user_id)
+
+
+@router.get("/items", responses=errors(422, 429, 500))
+async def items(
+    ids: Annotated[list[Text], Query(min_length=1, max_length=MAX_CARDS)], service: ServiceHere
+) -> CardsResponse:
+    """The cards of items: `/items?ids=a&ids=b`."""
+    bundle, unknown = service.model.bundle, service.model.recommender.unknown(ids)
+    known = [item_id for item_id in dict.fromkeys(ids) if item_id not in set(unknown)]
+    indices = bundle.catalog.indices(known).tolist()
+    cards = [
+        Card(item_id=item_id, title=card.title, brand=card.brand, categories=list(card.categories))
+        for item_id, card in zip(known, map(bundle.card, indices), strict=True)
+    ]
+    return CardsResponse(items=cards, unknown_items=unknown)

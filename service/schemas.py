@@ -1,0 +1,148 @@
+"""The wire: what requests and responses look like, and nothing else. Unknown fields are errors, types are strict."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_N = 500
+MAX_HISTORY = 1000
+MAX_CONTEXT = 100
+MAX_EXCLUDE = 1000
+MAX_EVENTS = 1000
+MAX_CARDS = 500
+
+Text = Annotated[str, Field(min_length=1, max_length=256)]
+"""An id of a user, item or event: 1 to 256 characters, any of Unicode's."""
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+
+
+class RecommendRequest(_Wire):
+    """Whom to recommend for, and under which conditions."""
+
+    user_id: Text | None = None
+    """Whose stored history counts; without it and without `history` the answer is what is popular."""
+    n: int = Field(default=10, ge=1, le=MAX_N)
+    """How many items; fewer come back only when no more are allowed."""
+    history: list[Text] | None = Field(default=None, max_length=MAX_HISTORY)
+    """Item ids, oldest first, used instead of the stored history (which is then not read)."""
+    context_items: list[Text] = Field(default_factory=list, max_length=MAX_CONTEXT)
+    """Item ids appended to the history as its newest, and not stored: the present session."""
+    exclude: list[Text] = Field(default_factory=list, max_length=MAX_EXCLUDE)
+    """Item ids that must not come back."""
+    exclude_seen: bool = True
+    """Leave out every item of the history and the context."""
+
+
+class RecommendedItem(_Wire):
+    """One recommended item."""
+
+    item_id: str
+    score: float
+    """`source` model: dot product of user and item. `source` popular: 1 / place in the popularity list."""
+    rank: int
+    """1 is best."""
+
+
+class RecommendResponse(_Wire):
+    """The recommended items, best first."""
+
+    request_id: str
+    user_id: str | None
+    model_version: str
+    source: Literal["model", "popular"]
+    """`popular`: no item of the history is known to the model, so everybody's favourites are returned."""
+    degraded: bool
+    """True when the stored history could not be read and was treated as empty."""
+    items: list[RecommendedItem]
+
+
+class Event(_Wire):
+    """A user interacted with an item."""
+
+    user_id: Text
+    item_id: Text
+    timestamp: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """Seconds since 1970; orders the events of one user within this request. None is newest."""
+    event_id: Text | None = None
+    """Makes the event idempotent: one that this user already has is counted as a duplicate and not stored."""
+
+
+class EventsRequest(_Wire):
+    """Events to append to the histories of their users."""
+
+    events: list[Event] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+class EventsResponse(_Wire):
+    """What became of the events."""
+
+    accepted: int
+    duplicates: int
+    unknown_items: list[str]
+    """Item ids that the model does not know, each once; their events were not stored."""
+
+
+class HistoryItem(_Wire):
+    """One item of a history."""
+
+    item_id: str
+
+
+class HistoryResponse(_Wire):
+    """A stored history, newest last."""
+
+    user_id: str
+    items: list[HistoryItem]
+
+
+class Card(_Wire):
+    """What is shown of an item."""
+
+    item_id: str
+    title: str
+    brand: str
+    categories: list[str]
+
+
+class CardsResponse(_Wire):
+    """Cards of the known among the items asked for, each once, in their order."""
+
+    items: list[Card]
+    unknown_items: list[str]
+
+
+class UsersResponse(_Wire):
+    """Some users that have a history."""
+
+    users: list[str]
+
+
+class Liveness(_Wire):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(_Wire):
+    """The bundle was proven and the model gave its golden answers, else the port would not be open."""
+
+    status: Literal["ready"] = "ready"
+    model_version: str
+    items: int
+    redis: Literal["up", "down"]
+    """Down is no reason to be unready: recommendations then come degraded."""
+
+
+class ErrorBody(_Wire):
+    """Every answer that is not 2xx."""
+
+    error: str
+    """Which error, for programs: a name from the table in docs/serving.md."""
+    message: str
+    """What is wrong, for people; it names the field."""
+    request_id: str

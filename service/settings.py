@@ -1,0 +1,109 @@
+"""Every setting of the service. Each is also an environment variable: `REC_` and its name in capitals."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "REC_"
+
+
+class UnknownSetting(ValueError):
+    """An environment variable begins with REC_ and is no setting: most likely a slip of the pen."""
+
+
+class Settings(BaseSettings):
+    """How one service runs; frozen, so what was checked at the start holds until the end."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    bundle: Path = Path("bundle")
+    """Folder of the model bundle. It is hashed whole at the start: a large one on a slow disk delays readiness."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the graphs run. `cuda` needs onnxruntime-gpu, and refuses to start rather than fall back to the CPU."""
+
+    model_threads: int = Field(default=1, ge=1, le=64)
+    """Threads inside one model run. One per worker is best for throughput; more shorten a run over very large
+    catalogues and, times `--workers`, must not exceed the cores."""
+
+    redis_url: str | None = Field(default=None, repr=False)
+    """`redis://`, `rediss://` (TLS) or `unix://` address of the history cache. Unset, `serve` starts an embedded server
+    whose contents end with the process. Not shown in logs: it may hold a password."""
+
+    redis_timeout_ms: int = Field(default=20, ge=1, le=10_000)
+    """How long one answer of Redis, or one connection to it, is waited for. Short keeps a hung Redis from being felt;
+    too short for the network makes healthy answers degraded."""
+
+    redis_connections: int = Field(default=64, ge=1, le=10_000)
+    """Connections of one worker, at most. As many as `permits` means that no request waits for one."""
+
+    breaker_failures: int = Field(default=3, ge=1, le=1000)
+    """Failures of Redis in a row after which it is no longer asked. Few: less waiting. Many: fewer false alarms."""
+
+    breaker_open_seconds: float = Field(default=1.0, gt=0, le=3600)
+    """How long Redis is then left alone before one request tries it again; also the slowest recovery."""
+
+    history_kept: int = Field(default=100, ge=1, le=10_000)
+    """Newest items stored per user. More lets more seen items be left out, for about 10-40 bytes each."""
+
+    history_ttl_seconds: int = Field(default=30 * 86_400, ge=1)
+    """A history is forgotten this long after its last event. Bounds memory by active users, and privacy by time."""
+
+    event_ids_kept: int = Field(default=128, ge=1, le=10_000)
+    """Newest event ids remembered per user, as 16-byte hashes: a repeat older than that counts as new. Up to 128 Redis
+    stores them in its compact form."""
+
+    embedded_redis_mb: int = Field(default=256, ge=16)
+    """Memory of the embedded server; beyond it the users not heard of for longest are evicted."""
+
+    seed_interactions: Path | None = None
+    """A csv or csv.gz file (user_id,item_id,timestamp) whose histories `serve` stores before it opens the port, for
+    users that have none. Reading it needs about 200 bytes of memory per kept event."""
+
+    permits: int = Field(default=64, ge=1, le=10_000)
+    """Requests worked on at once in one worker; the next is refused with 429 at once. Low keeps the latency of what is
+    accepted short; high absorbs bursts."""
+
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    """Longest request body; more is a 413. The longest valid request within the list caps is about 0.6 MB of ASCII."""
+
+    body_timeout_seconds: float = Field(default=5.0, gt=0, le=300)
+    """How long a body may take to arrive; slower is a 408, so that slow senders cannot hold memory for long."""
+
+    shutdown_seconds: int = Field(default=8, ge=1, le=300)
+    """After SIGTERM requests under way may take this long to finish."""
+
+    console: bool = True
+    """Serve the console at `/`. Its user picker shows stored user ids: turn it off where the port is public."""
+
+    access_log: bool = False
+    """One log line per request, without user ids: easier hunting, for some throughput and much disk."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least important log line that is written."""
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that the environment states.
+
+    Raises:
+        UnknownSetting: a variable begins with REC_ and names no setting.
+        pydantic.ValidationError: a value is out of bounds; it names the setting.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+    if unknown:
+        raise UnknownSetting(f"{', '.join(unknown)}: no such setting (docs/serving.md lists them)")
+    return Settings()
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The same settings as environment variables: how they reach worker processes."""
+    stated = settings.model_dump(mode="json", exclude_none=True)
+    return {PREFIX + name.upper(): str(value) for name, value in stated.items()}
