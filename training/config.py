@@ -1,0 +1,44 @@
+"""What every part's configuration has in common: frozen, checked, and readable from a short TOML file."""
+
+from __future__ import annotations
+
+import tomllib
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be meant: an unknown name, an unknown key, a value out of bounds."""
+
+
+class Config(BaseModel):
+    """A frozen value object. An unknown key is an error: a misspelt hyper-parameter must not be ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_toml(cls, path: Path | None) -> Self:
+        """The defaults, overridden by the keys of a TOML file; no file: the defaults.
+
+        Raises:
+            ConfigError: the file is not there, is no TOML, or holds an unknown key or a bad value; file and key are named.
+        """
+        if path is None:
+            return cls()
+        try:
+            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{path} is no TOML: {error}") from error
+        except ValidationError as error:
+            problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            raise ConfigError(f"{path}: {problems}") from error
+
+    @property
+    def hash(self) -> str:
+        """Hex sha256 of the canonical JSON."""
+        return sha256(self.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,181 @@
+"""The step `distill`: a student learns from what came next, and from what the teachers thought of it (equation 9)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from pydantic import Field, JsonValue
+from torch import Tensor
+
+from service.bundle import PAD
+from training.artefacts import (
+    Lineage,
+    ModelRecord,
+    TeacherSource,
+    load_weights,
+    read_record,
+    require_same_data,
+    save_model,
+)
+from training.artefacts import ArtefactMismatch
+from training.batches import Batch, WindowBatches
+from training.config import Config, ConfigError
+from training.dataset import Dataset
+from training.distillation.candidates import CandidateMode, candidates
+from training.distillation.confidence import label_confidence
+from training.distillation.consistency import consistency
+from training.distillation.integration import integration_weights, mixture
+from training.distillation.losses import kl_to_mixture, next_item_loss
+from training.distillation.rows import Row, study_row
+from training.distillation.teacher_panel import Opinions, TeacherPanel
+from training.evaluation.selection import SelectOn, selection_half, validation_ndcg
+from training.fitting import FitConfig, StepLoss, Task, fit, forget
+from training.knowledge import TeacherKnowledge
+from training.lineage import lineage_of
+from training.sequences import train_windows
+from training.students.registry import student_family
+from training.two_tower import TwoTower
+
+
+class DistillConfig(Config):
+    """The recipe of a student."""
+
+    student: dict[str, JsonValue] = Field(default_factory=dict)
+    """What differs from the student family's defaults."""
+    fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=200, patience=10))
+    select_on: SelectOn = "unmasked"
+    """Which validation NDCG@10 picks the epoch, on the selection half of the validation users."""
+    candidates: CandidateMode = "catalogue"
+    weight: float = Field(default=1.0, ge=0)
+    """lambda: weight of the distillation loss."""
+    warm_up_epochs: int = Field(default=5, ge=0)
+    """lambda rises linearly over these."""
+    temperature: float = Field(default=2.0, gt=0)
+    """T: teachers and student are softened by it."""
+
+
+class Distillation:
+    """The loss of a student with its teachers at hand."""
+
+    def __init__(self, student: TwoTower, panel: TeacherPanel | None, row: Row, config: DistillConfig) -> None:
+        """No panel: the next-item loss alone (row A0)."""
+        self._student, self._panel, self._row, self._config = student, panel, row, config
+
+    def loss(self, batch: Batch, epoch: int) -> StepLoss:
+        """L = L_rec + lambda(e) L_kd on one batch; `epoch` counts from 1."""
+        hidden = self._student.hidden(batch.history)[batch.asked]  # [R, D]
+        items = self._student.item_matrix()  # [N+1, D]
+        logits = hidden @ items[PAD + 1 :].T  # [R, N]
+        target = batch.target[batch.asked]  # [R]
+        loss = next_item_loss(logits, target - 1)  # []
+        if self._panel is not None:
+            loss = loss + self._ramp(epoch) * self._from_teachers(self._panel, batch, logits)  # []
+        return StepLoss(loss, target.numel())
+
+    def _from_teachers(self, panel: TeacherPanel, batch: Batch, logits: Tensor) -> Tensor:
+        """L_kd over the candidates of the batch: a scalar."""
+        asked = candidates(batch, self._config.candidates, logits.shape[1])
+        opinions = panel.opinions(batch.row[batch.asked], asked.blocked, asked.items)
+        weights = self._weights(opinions, asked.target)  # [M, R]
+        target = mixture(opinions.log_p(self._config.temperature), weights)  # [R, C]
+        gate = opinions.present.any(dim=0).to(logits.dtype)  # [R]: a row that no teacher scored teaches nothing
+        return kl_to_mixture(target, logits[:, asked.items - 1], gate, self._config.temperature)  # []
+
+    def _weights(self, opinions: Opinions, target: Tensor) -> Tensor:
+        """float[M, R]; confidence and consistency are read at T = 1."""
+        powers = self._row.powers or (0.0, 0.0)
+        if opinions.present.shape[0] == 1:  # one teacher: its weight is 1 whatever is said of it
+            return opinions.present.to(opinions.logits.dtype)
+        log_p = opinions.log_p(1.0)  # [M, R, C]
+        return integration_weights(
+            label_confidence(log_p, target), consistency(log_p, opinions.present), opinions.present, powers
+        )
+
+    def _ramp(self, epoch: int) -> float:
+        """lambda(e)."""
+        warm_up = self._config.warm_up_epochs
+        return self._config.weight * (min(1.0, epoch / warm_up) if warm_up else 1.0)
+
+
+def distill(
+    name: str, dataset: Dataset, row_name: str, config: DistillConfig, places: tuple[Path | None, Path]
+) -> ModelRecord:
+    """Train a student and save it.
+
+    Args:
+        name: of the student family.
+        dataset: what it learns from.
+        row_name: of the study; A0 learns without teachers.
+        config: the recipe.
+        places: (folder of the knowledge, folder to write).
+
+    Raises:
+        ConfigError: an unknown name, or a row that does not fit the knowledge given.
+        ArtefactError: the knowledge is not of this data set.
+    """
+    source, out = places
+    row = study_row(row_name)
+    knowledge = _knowledge_for(row, source, dataset)
+    device = config.fit.pick_device()
+    torch.manual_seed(config.fit.seed)
+    family = student_family(name)
+    sizes = family.config.model_validate(config.student)
+    student = family.build(sizes, len(dataset.catalog))
+    panel = TeacherPanel(knowledge, row, device) if knowledge else None
+    objective = Distillation(student, panel, row, config)
+    windows = train_windows(dataset.interactions, dataset.split, student.max_history)
+    batches = WindowBatches(windows, config.fit.rows_per_batch)
+    selection = selection_half(dataset.split.validation)
+    task = Task(
+        title=f"training {name}, row {row.name} ({row.meaning})",
+        model=student,
+        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
+        loss=objective.loss,
+        validate=lambda: validation_ndcg(student, dataset, selection, config.select_on),
+    )
+    fitted = fit(task, config.fit, out)
+    heard = panel.heard if panel else ()
+    record = ModelRecord(
+        kind="student",
+        stage="distilled",
+        name=name,
+        row=row.name,
+        config=sizes.model_dump(mode="json"),
+        recipe=config.model_dump(mode="json"),
+        data=lineage_of(dataset),
+        teachers=tuple(TeacherSource(name=one.entry.name, fingerprint=one.entry.fingerprint) for one in heard),
+        seed=config.fit.seed,
+        parameters=student.parameters_count,
+        curve=fitted.curve,
+        best_epoch=fitted.best_epoch,
+        seconds=fitted.seconds,
+    )
+    saved = save_model(out, student, record)
+    forget(out)
+    return saved
+
+
+def load_student(folder: Path, lineage: Lineage, items: int) -> tuple[TwoTower, ModelRecord]:
+    """Read a trained student back.
+
+    Raises:
+        ArtefactError: missing, corrupt, no student, or of another data set than `lineage`.
+    """
+    record = read_record(folder)
+    if record.kind != "student":
+        raise ArtefactMismatch(f"{folder} holds a {record.kind}, not a student")
+    require_same_data(folder, record.data, lineage)
+    family = student_family(record.name)
+    student = family.build(family.config.model_validate(record.config), items)
+    load_weights(folder, record, student)
+    student.eval()
+    return student, record
+
+
+def _knowledge_for(row: Row, source: Path | None, dataset: Dataset) -> TeacherKnowledge | None:
+    if row.powers is None:
+        return None
+    if source is None:
+        raise ConfigError(f"row {row.name} ({row.meaning}) needs --knowledge; without teachers there is row A0")
+    return TeacherKnowledge.read(source, dataset)

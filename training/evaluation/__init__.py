@@ -1,0 +1,1 @@
+"""How good a ranking is, measured the same way for teachers, students and simple floors."""

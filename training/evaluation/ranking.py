@@ -1,0 +1,89 @@
+"""Full ranking: every item of the catalogue is a candidate for every user, with the user's own history masked or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from service.bundle import PAD
+from training.evaluation.metrics import Ranks, rank_of_target
+from training.interactions import Interactions
+from training.sequences import sequences_at
+from training.splits import EvaluationRows
+from training.two_tower import TwoTower
+
+Protocol_ = Literal["unmasked", "masked"]
+PROTOCOLS: tuple[Protocol_, ...] = ("unmasked", "masked")
+"""unmasked: as the published tables; masked: what a user has seen is no candidate, as the service answers."""
+_CHUNK = 512
+
+
+class Scorer(Protocol):
+    """Anything that can be evaluated."""
+
+    def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores float32[E, N+1] for the targets at these flat rows, from what each user did before; PAD's is ignored."""
+
+
+@dataclass(frozen=True)
+class TwoTowerScorer:
+    """A trained teacher or student as a scorer. The item matrix is made once, when the scorer is."""
+
+    model: TwoTower
+    items: torch.Tensor
+    """float[N+1, D]"""
+
+    @classmethod
+    def of(cls, model: TwoTower) -> TwoTowerScorer:
+        """Freeze the item matrix of a model in evaluation mode."""
+        with torch.no_grad():
+            return cls(model, model.item_matrix())
+
+    def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score as the service does: encode the window, dot with every item."""
+        history = torch.from_numpy(sequences_at(interactions, rows, self.model.max_history).history)  # [E, L]
+        longest = max(int((history != PAD).sum(dim=1).max()), 1)
+        with torch.no_grad():
+            users = self.model.encode(history[:, -longest:].to(self.items.device))  # [E, D]
+            scores = users @ self.items.T  # [E, N+1]
+        return scores.cpu().numpy()
+
+
+def target_ranks(scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocol: Protocol_) -> Ranks:
+    """The rank of every target, float64[E], in the order of the rows."""
+    return np.concatenate([pair[protocol] for pair in _ranks(scorer, interactions, rows, (protocol,))])
+
+
+def ranks_by_protocol(scorer: Scorer, interactions: Interactions, rows: EvaluationRows) -> dict[Protocol_, Ranks]:
+    """Both protocols from one pass over the scores."""
+    chunks = list(_ranks(scorer, interactions, rows, PROTOCOLS))
+    return {protocol: np.concatenate([chunk[protocol] for chunk in chunks]) for protocol in PROTOCOLS}
+
+
+def _ranks(
+    scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocols: tuple[Protocol_, ...]
+) -> Iterator[dict[Protocol_, Ranks]]:
+    for start in range(0, len(rows), _CHUNK):
+        chunk = rows.row[start : start + _CHUNK]  # [E]
+        target = interactions.item[chunk].astype(np.int64)  # [E]
+        scores = scorer.scores(interactions, chunk)  # [E, N+1]
+        scores[:, PAD] = -np.inf
+        found = {"unmasked": rank_of_target(scores, target)} if "unmasked" in protocols else {}
+        if "masked" in protocols:
+            _mask_history(scores, interactions, chunk)
+            found["masked"] = rank_of_target(scores, target)
+        yield found  # type: ignore[misc]
+
+
+def _mask_history(scores: NDArray[np.float32], interactions: Interactions, rows: NDArray[np.int64]) -> None:
+    """Take all that each user did before the row out of the candidates; a target met before stays in."""
+    for line, row in enumerate(rows):
+        first = interactions.offsets[interactions.user[row]]
+        own = scores[line, interactions.item[row]]
+        scores[line, interactions.item[first:row]] = -np.inf
+        scores[line, interactions.item[row]] = own

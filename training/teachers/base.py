@@ -1,0 +1,33 @@
+"""What a teacher is to the rest of training: a two-tower model whose scores are cosines over a temperature."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+
+from training.two_tower import TwoTower
+
+
+class Teacher(TwoTower):
+    """User and item vectors of length 1; the logit of an item is their dot product divided by `temperature`."""
+
+    temperature: float
+    """tau."""
+
+    @abstractmethod
+    def raw_hidden(self, history: Tensor, items: Tensor) -> Tensor:
+        """User vectors of any length after every position, float[B, L, D], given the item matrix float[N+1, D]."""
+
+    @abstractmethod
+    def raw_item_matrix(self) -> Tensor:
+        """Item vectors of any length, float[N+1, D]."""
+
+    def item_matrix(self) -> Tensor:
+        """float[N+1, D], rows of length 1."""
+        return torch.nn.functional.normalize(self.raw_item_matrix(), dim=-1)  # [N+1, D]
+
+    def hidden(self, history: Tensor) -> Tensor:
+        """float[B, L, D], rows of length 1."""
+        return torch.nn.functional.normalize(self.raw_hidden(history, self.raw_item_matrix()), dim=-1)  # [B, L, D]

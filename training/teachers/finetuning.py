@@ -1,0 +1,25 @@
+"""Fitting a teacher to one catalogue: full softmax over the cosines with every item (UniSRec, KDD 2022, section 2.4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from service.bundle import PAD
+from training.batches import Batch
+from training.fitting import StepLoss
+from training.teachers.base import Teacher
+
+
+def softmax_over_catalogue(model: Teacher, batch: Batch) -> StepLoss:
+    """-log softmax_i( cos(h, v_i) / tau ) at the next item, mean over all rows of a batch."""
+    raw = model.raw_item_matrix()  # [N+1, D]
+    users = _unit(model.raw_hidden(batch.history, raw)[batch.asked])  # [R, D]
+    logits = users @ _unit(raw).T / model.temperature  # [R, N+1]
+    logits[:, PAD] = -torch.inf
+    target = batch.target[batch.asked]  # [R]
+    return StepLoss(torch.nn.functional.cross_entropy(logits, target), target.numel())
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    return torch.nn.functional.normalize(vectors, dim=-1)

@@ -1,0 +1,171 @@
+"""The steps `pretrain` and `finetune`: recipes, folders, and what is checked before time is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field
+
+from training.artefacts import (
+    ArtefactMismatch,
+    Lineage,
+    ModelRecord,
+    load_weights,
+    read_record,
+    require_same_data,
+    save_model,
+)
+from training.batches import WindowBatches
+from training.config import Config, ConfigError
+from training.dataset import Dataset
+from training.evaluation.selection import SelectOn, validation_ndcg
+from training.fitting import FitConfig, Fitted, Task, fit, forget
+from training.lineage import lineage_of, merged_lineage
+from training.sequences import train_windows
+from training.teachers.corpus import Corpus
+from training.teachers.finetuning import softmax_over_catalogue
+from training.teachers.unisrec import UniSRec, UniSRecConfig
+from training.teachers.unisrec_pretraining import UniSRecPretrainConfig, UniSRecPretraining
+
+TEACHERS = ("unisrec",)
+
+
+class FinetuneConfig(Config):
+    """How a teacher is fitted to the target catalogue."""
+
+    fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=100, patience=10))
+    select_on: SelectOn = "unmasked"
+    """Which validation NDCG@10 stops the training."""
+    freeze_sequence_encoder: bool = True
+    """As the paper does. Only where there is something to keep: without --init nothing is frozen."""
+
+
+class TeacherRecipe(Config):
+    """One TOML file for a teacher: sizes, pre-training, fine-tuning."""
+
+    model: UniSRecConfig = Field(default_factory=UniSRecConfig)
+    pretrain: UniSRecPretrainConfig = Field(default_factory=UniSRecPretrainConfig)
+    finetune: FinetuneConfig = Field(default_factory=FinetuneConfig)
+
+
+def pretrain(name: str, datasets: Sequence[Dataset], recipe: TeacherRecipe, out: Path) -> ModelRecord:
+    """Pre-train a teacher on the train parts of several data sets as one corpus, by contrastive learning.
+
+    Raises:
+        ConfigError: no such teacher, or data sets that make no corpus.
+    """
+    _require_known(name)
+    config = recipe.model.model_copy(update={"item_ids": False, "text_width": datasets[0].text.values.shape[1]})
+    corpus = Corpus.of(datasets, config.encoder.max_history)
+    torch.manual_seed(recipe.pretrain.fit.seed)
+    model = UniSRec(config, corpus.text)
+    device = recipe.pretrain.fit.pick_device()
+    objective = UniSRecPretraining(model, corpus.text_word_drop.to(device), recipe.pretrain)
+    batches = WindowBatches(corpus.windows, recipe.pretrain.fit.rows_per_batch)
+    task = Task(
+        title=f"pre-training {name}",
+        model=model,
+        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
+        loss=objective.loss,
+        validate=None,
+    )
+    fitted = fit(task, recipe.pretrain.fit, out)
+    lineage = merged_lineage(datasets)
+    return _save(model, _record(name, "pretrained", config, recipe.pretrain, lineage, fitted, model), out)
+
+
+def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init: Path | None = None) -> ModelRecord:
+    """Fit a teacher to one catalogue, from a pre-trained one or from nothing.
+
+    Raises:
+        ConfigError: no such teacher.
+        ArtefactError: `init` is no pre-trained teacher of this kind.
+    """
+    _require_known(name)
+    text = torch.from_numpy(dataset.text.values.copy())  # [N+1, F]
+    torch.manual_seed(recipe.finetune.fit.seed)
+    model = _initialised(recipe, text, init)
+    settings = recipe.finetune
+    device = settings.fit.pick_device()
+    windows = train_windows(dataset.interactions, dataset.split, model.max_history)
+    batches = WindowBatches(windows, settings.fit.rows_per_batch)
+    task = Task(
+        title=f"fine-tuning {name} on {dataset.name}",
+        model=model,
+        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
+        loss=lambda batch, epoch: softmax_over_catalogue(model, batch),
+        validate=lambda: validation_ndcg(model, dataset, dataset.split.validation, settings.select_on),
+    )
+    fitted = fit(task, settings.fit, out)
+    return _save(model, _record(name, "finetuned", model.config, settings, lineage_of(dataset), fitted, model), out)
+
+
+def load_teacher(folder: Path, dataset: Dataset) -> tuple[UniSRec, ModelRecord]:
+    """Read a fine-tuned teacher back, for the data set that it was fitted to.
+
+    Raises:
+        ArtefactError: missing, corrupt, only pre-trained, or of another data set.
+    """
+    record = read_record(folder)
+    if record.kind != "teacher" or record.stage != "finetuned":
+        raise ArtefactMismatch(f"{folder} holds a {record.stage} {record.kind}, not a fine-tuned teacher")
+    require_same_data(folder, record.data, lineage_of(dataset))
+    model = UniSRec(UniSRecConfig.model_validate(record.config), torch.from_numpy(dataset.text.values.copy()))
+    load_weights(folder, record, model)
+    model.eval()
+    return model, record
+
+
+def _initialised(recipe: TeacherRecipe, text: torch.Tensor, init: Path | None) -> UniSRec:
+    """Sizes come from the pre-trained teacher where there is one; whether ids are added is the recipe's to say."""
+    if init is None:
+        return UniSRec(recipe.model.model_copy(update={"text_width": text.shape[1]}), text)
+    record = read_record(init)
+    if record.kind != "teacher" or record.stage != "pretrained":
+        raise ArtefactMismatch(f"{init} holds a {record.stage} {record.kind}, not a pre-trained teacher")
+    config = UniSRecConfig.model_validate(record.config)
+    if config.text_width != text.shape[1]:
+        raise ArtefactMismatch(
+            f"{init} reads text vectors of width {config.text_width}, the data set's have {text.shape[1]}"
+        )
+    pretrained = UniSRec(config, text)
+    load_weights(init, record, pretrained)
+    model = UniSRec(config.model_copy(update={"item_ids": recipe.model.item_ids}), text)
+    model.adaptor.load_state_dict(pretrained.adaptor.state_dict())
+    model.encoder.load_state_dict(pretrained.encoder.state_dict())
+    if recipe.finetune.freeze_sequence_encoder:
+        model.freeze_sequence_encoder()
+    return model
+
+
+def _record(
+    name: str, stage: str, config: UniSRecConfig, recipe: Config, lineage: Lineage, fitted: Fitted, model: UniSRec
+) -> ModelRecord:
+    return ModelRecord.model_validate(
+        {
+            "kind": "teacher",
+            "stage": stage,
+            "name": name,
+            "config": config.model_dump(mode="json"),
+            "recipe": recipe.model_dump(mode="json"),
+            "data": lineage,
+            "seed": recipe.model_dump()["fit"]["seed"],
+            "parameters": model.parameters_count,
+            "curve": fitted.curve,
+            "best_epoch": fitted.best_epoch,
+            "seconds": fitted.seconds,
+        }
+    )
+
+
+def _save(model: UniSRec, record: ModelRecord, out: Path) -> ModelRecord:
+    saved = save_model(out, model, record)
+    forget(out)
+    return saved
+
+
+def _require_known(name: str) -> None:
+    if name not in TEACHERS:
+        raise ConfigError(f"no teacher is called {name!r}; known: {', '.join(TEACHERS)}")

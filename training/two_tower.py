@@ -1,0 +1,31 @@
+"""The one shape that teachers and students share: a user vector, a matrix of item vectors, and their dot product."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class TwoTower(nn.Module, ABC):
+    """score(history, item) = <encode(history), item_matrix()[item]>."""
+
+    max_history: int
+    """L."""
+
+    @abstractmethod
+    def hidden(self, history: Tensor) -> Tensor:
+        """The user vector after every position of left-padded histories int64[B, L]: float[B, L, D]."""
+
+    @abstractmethod
+    def item_matrix(self) -> Tensor:
+        """The item vectors float[N+1, D]; row 0 (PAD) means nothing and is never a candidate."""
+
+    def encode(self, history: Tensor) -> Tensor:
+        """The user vector float[B, D] of whole histories int64[B, L]."""
+        return self.hidden(history)[:, -1]  # [B, D]
+
+    @property
+    def parameters_count(self) -> int:
+        """How many numbers training may change."""
+        return sum(one.numel() for one in self.parameters())
