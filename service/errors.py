@@ -56,13 +56,15 @@ class ErrorRow:
     error: str
     retry_after: int | None = None
     """Seconds, for the header of that name."""
+    closes: bool = False
+    """Hang up afterwards: what the caller is still sending is not read to its end."""
 
 
 TABLE: dict[type[Exception], ErrorRow] = {
     RequestValidationError: ErrorRow(422, "invalid_request"),
     Overloaded: ErrorRow(429, "overloaded", retry_after=1),
-    BodyTooLarge: ErrorRow(413, "body_too_large"),
-    BodyTooSlow: ErrorRow(408, "body_too_slow"),
+    BodyTooLarge: ErrorRow(413, "body_too_large", closes=True),
+    BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),
     ClientGone: ErrorRow(400, "client_gone"),
     HistoryUnavailable: ErrorRow(503, "history_unavailable", retry_after=1),
 }
@@ -86,6 +88,8 @@ def answer(error: Exception, request_id: str) -> JSONResponse:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if row.retry_after is not None:
         headers["Retry-After"] = str(row.retry_after)
+    if row.closes:
+        headers["Connection"] = "close"
     return JSONResponse(body.model_dump(), row.status, headers)
 
 

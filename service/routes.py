@@ -98,7 +98,8 @@ async def _history(body: RecommendRequest, service: Service, observed: Observed)
 async def events(body: EventsRequest, service: ServiceHere, metrics: MetricsHere) -> EventsResponse:
     """Append interactions to the histories. Once answered, every later recommendation sees them, on any worker."""
     unknown = service.model.recommender.unknown(event.item_id for event in body.events)
-    known = [event for event in body.events if event.item_id not in set(unknown)]
+    refused = set(unknown)
+    known = [event for event in body.events if event.item_id not in refused]
     accepted = await service.histories.append(_by_user(known)) if known else 0
     metrics.events.labels("accepted").inc(accepted)
     metrics.events.labels("duplicate").inc(len(known) - accepted)
@@ -134,7 +135,8 @@ async def items(
 ) -> CardsResponse:
     """The cards of items: `/items?ids=a&ids=b`."""
     bundle, unknown = service.model.bundle, service.model.recommender.unknown(ids)
-    known = [item_id for item_id in dict.fromkeys(ids) if item_id not in set(unknown)]
+    refused = set(unknown)
+    known = [item_id for item_id in dict.fromkeys(ids) if item_id not in refused]
     indices = bundle.catalog.indices(known).tolist()
     cards = [
         Card(item_id=item_id, title=card.title, brand=card.brand, categories=list(card.categories))
