@@ -8,7 +8,8 @@ ArtefactError
 
 from __future__ import annotations
 
-from hashlib import file_digest
+import json
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Literal
 
@@ -81,6 +82,8 @@ class ModelRecord(Config):
     recipe: dict[str, JsonValue]
     """How it was trained."""
     data: Lineage
+    data_folder: str = ""
+    """Where the data set lay, seen from the model's folder."""
     teachers: tuple[TeacherSource, ...] = ()
     seed: int
     parameters: int
@@ -89,6 +92,11 @@ class ModelRecord(Config):
     seconds: float
     """Wall time of the training."""
     weights_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+    @property
+    def config_hash(self) -> str:
+        """Hex sha256 of the canonical JSON of `config`."""
+        return sha256(json.dumps(self.config, sort_keys=True).encode()).hexdigest()
 
     @property
     def label(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from service.bundle import PAD
 from training.artefacts import (
+    ArtefactMismatch,
     Lineage,
     ModelRecord,
     TeacherSource,
@@ -18,7 +20,6 @@ from training.artefacts import (
     require_same_data,
     save_model,
 )
-from training.artefacts import ArtefactMismatch
 from training.batches import Batch, WindowBatches
 from training.config import Config, ConfigError
 from training.dataset import Dataset
@@ -144,6 +145,7 @@ def distill(
         config=sizes.model_dump(mode="json"),
         recipe=config.model_dump(mode="json"),
         data=lineage_of(dataset),
+        data_folder=os.path.relpath(dataset.folder, out),
         teachers=tuple(TeacherSource(name=one.entry.name, fingerprint=one.entry.fingerprint) for one in heard),
         seed=config.fit.seed,
         parameters=student.parameters_count,

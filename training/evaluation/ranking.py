@@ -46,7 +46,7 @@ class TwoTowerScorer:
 
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score as the service does: encode the window, dot with every item."""
-        history = torch.from_numpy(sequences_at(interactions, rows, self.model.max_history).history)  # [E, L]
+        history = torch.tensor(sequences_at(interactions, rows, self.model.max_history).history)  # [E, L]
         longest = max(int((history != PAD).sum(dim=1).max()), 1)
         with torch.no_grad():
             users = self.model.encode(history[:, -longest:].to(self.items.device))  # [E, D]

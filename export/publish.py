@@ -1,0 +1,131 @@
+"""The step itself: a trained student becomes a bundle, or nothing is written."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from export.graphs import OPSET, write_encoder, write_retrieval
+from export.histories import GOLDEN, proof_histories
+from export.parity import TOLERANCE, TOP, OnnxStudent, Parity, prove_parity
+from service.bundle import PAD, BundleDraft, Golden, Manifest, ModelBundle, PackedStrings, seal
+from service.bundle.files import CARDS, ENCODER, POPULAR, RETRIEVAL
+from service.bundle.files import GOLDEN as GOLDEN_FILE
+from service.bundle.manifest import (
+    CatalogInfo,
+    DataInfo,
+    EncoderInfo,
+    ParityInfo,
+    RetrievalInfo,
+    StudentInfo,
+    TeacherInfo,
+)
+from training.artefacts import ModelRecord, read_record
+from training.dataset import Dataset
+from training.distillation.distill import load_student
+from training.evaluation.baselines import Popularity
+from training.evaluation.metrics import summary
+from training.evaluation.ranking import TwoTowerScorer, ranks_by_protocol
+from training.lineage import lineage_of
+from training.two_tower import TwoTower
+
+
+def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
+    """Export a student, trained on the data set in `data` (None: where it lay when the student was trained).
+
+    All files are written aside and read back with proof; only then does the folder get its name. A bundle that was there
+    before is replaced.
+
+    Raises:
+        ArtefactError: `run` holds no student, or not one of this data set.
+        DataError: the data set is not there, or not whole.
+        ParityBroken: the graphs are not the student.
+    """
+    dataset = Dataset.read(data or run / read_record(run).data_folder)
+    student, record = load_student(run, lineage_of(dataset), len(dataset.catalog))
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
+    try:
+        aside.chmod(0o755)  # mkdtemp's 0700 would lock a service out that runs as another user
+        _write_files(student, dataset, aside)
+        manifest = seal(aside, _draft(student, record, dataset, aside))
+        ModelBundle.read(aside)
+        _take_the_place_of(bundle, aside)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return manifest
+
+
+def _write_files(student: TwoTower, dataset: Dataset, folder: Path) -> None:
+    dataset.catalog.write(folder)
+    PackedStrings.pack(item.card().model_dump_json() for item in dataset.items).write(folder, CARDS)
+    count = Popularity.fit(dataset.interactions, dataset.split, len(dataset.catalog)).count[PAD + 1 :]  # [N]
+    np.save(folder / POPULAR, (np.argsort(-count, kind="stable") + 1).astype(np.int32))
+    write_encoder(student, folder / ENCODER)
+    write_retrieval(student.item_matrix().detach().numpy()[PAD + 1 :], folder, RETRIEVAL)
+
+
+def _draft(student: TwoTower, record: ModelRecord, dataset: Dataset, folder: Path) -> BundleDraft:
+    histories = proof_histories(dataset, student.max_history)  # [H, L]
+    graphs = OnnxStudent.load(folder)
+    parity = prove_parity(student, graphs, histories)
+    _write_golden(graphs, histories[:GOLDEN], len(dataset.catalog), folder)
+    ranks = ranks_by_protocol(TwoTowerScorer.of(student), dataset.interactions, dataset.split.test)
+    width = student.item_matrix().shape[1]
+    return BundleDraft(
+        created_at=datetime.now(UTC),
+        catalog=CatalogInfo(size=len(dataset.catalog), fingerprint=dataset.catalog.fingerprint),
+        encoder=EncoderInfo(max_history=student.max_history, width=width, opset=OPSET),
+        retrieval=RetrievalInfo(recall=parity.top_overlap),
+        student=_student_info(record),
+        teachers=tuple(TeacherInfo(name=one.name, fingerprint=one.fingerprint) for one in record.teachers),
+        data=DataInfo(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            split=dataset.split.name,
+            split_fingerprint=dataset.split.fingerprint,
+        ),
+        offline_metrics={protocol: summary(found) for protocol, found in ranks.items()},
+        parity=_parity_info(parity),
+    )
+
+
+def _student_info(record: ModelRecord) -> StudentInfo:
+    return StudentInfo(
+        name=record.name,
+        row=record.row,
+        parameters=record.parameters,
+        config=record.config,
+        config_hash=record.config_hash,
+        seed=record.seed,
+    )
+
+
+def _parity_info(parity: Parity) -> ParityInfo:
+    return ParityInfo(
+        histories=parity.histories,
+        max_abs_diff=parity.max_abs_diff,
+        tolerance=TOLERANCE,
+        top_n_overlap=parity.top_overlap,
+    )
+
+
+def _write_golden(graphs: OnnxStudent, histories: np.ndarray, items: int, folder: Path) -> None:
+    user = graphs.encode(histories)  # [G, D]
+    scores, chosen = graphs.top(user, min(TOP, items))  # [G, K] each
+    Golden(histories, user, chosen, scores).write(folder / GOLDEN_FILE)
+
+
+def _take_the_place_of(bundle: Path, aside: Path) -> None:
+    """Two renames: a reader finds the old bundle, for an instant none, then the new one; never half of one."""
+    if not bundle.exists():
+        aside.rename(bundle)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-old-", dir=bundle.parent))
+    bundle.rename(old / bundle.name)
+    aside.rename(bundle)
+    shutil.rmtree(old)

@@ -1,0 +1,6 @@
+"""The command line of the offline room: `python -m training STEP ...`; `--help` on every step says what it reads and writes."""
+
+from training.commands import app
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,144 @@
+"""What each step is called and which flags it takes; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from training.artefacts import ArtefactError, ModelRecord, read_record
+from training.config import ConfigError
+from training.dataset import Dataset
+from training.distillation.distill import DistillConfig, distill
+from training.errors import DataError
+from training.evaluation.evaluate import as_json, as_table, evaluate
+from training.knowledge import gather
+from training.prepare import PrepareConfig, prepare
+from training.teachers.steps import TeacherRecipe, finetune, load_teacher, pretrain
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+DataFolder = Annotated[Path, typer.Option("--data", help="Folder of a prepared data set.")]
+OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write. Run again after an interruption: it goes on.")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file naming what differs from the defaults.")]
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What the input is to blame for ends in one line and exit status 2; anything else is a bug and shows its traceback."""
+    try:
+        yield
+    except (DataError, ConfigError, ArtefactError) as error:
+        typer.echo(f"refused: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@app.command("prepare")
+def _prepare(
+    source: Annotated[str, typer.Argument(help="movielens-100k, local or synthetic.")],
+    out: OutFolder,
+    path: Annotated[Path | None, typer.Option(help="Folder that a local source reads.")] = None,
+    split: Annotated[str, typer.Option(help="leave-one-out or time.")] = "leave-one-out",
+    min_count: Annotated[int, typer.Option(help="Keep users and items with at least this many interactions; 0: all.")] = 0,
+    config: ConfigFile = None,
+) -> None:
+    """Read a source, check it, split it, encode its texts: one data set, ready."""
+    with _refusals():
+        given = {"source": source, "path": path, "split": split, "min_count": min_count}
+        prepare(PrepareConfig.from_toml_and(config, given), out)
+
+
+@app.command("pretrain")
+def _pretrain(
+    teacher: Annotated[str, typer.Argument(help="unisrec.")],
+    data: Annotated[list[Path], typer.Option(help="Folder of a prepared data set; several make one corpus.")],
+    out: OutFolder,
+    config: ConfigFile = None,
+) -> None:
+    """Pre-train a teacher on several data sets."""
+    with _refusals():
+        recipe = TeacherRecipe.from_toml(config)
+        _report(pretrain(teacher, [Dataset.read(one) for one in data], recipe, out), out)
+
+
+@app.command("finetune")
+def _finetune(
+    teacher: Annotated[str, typer.Argument(help="unisrec.")],
+    data: DataFolder,
+    out: OutFolder,
+    init: Annotated[Path | None, typer.Option(help="Folder of the pre-trained teacher.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Fit a teacher to one catalogue."""
+    with _refusals():
+        _report(finetune(teacher, Dataset.read(data), TeacherRecipe.from_toml(config), out, init), out)
+
+
+@app.command("gather")
+def _gather(
+    data: DataFolder,
+    teacher: Annotated[list[Path], typer.Option(help="Folder of a fine-tuned teacher; in the order of rows A1, A2, A3.")],
+    out: OutFolder,
+) -> None:
+    """Let the teachers score every train row, and keep what they say."""
+    with _refusals():
+        dataset = Dataset.read(data)
+        found = gather(dataset, [load_teacher(one, dataset) for one in teacher], out)
+        for one in found.teachers:
+            _say(
+                f"{one.name}: {one.rows:,} rows, {one.bytes / 1e6:.1f} MB, {one.seconds:.1f} s, "
+                f"calibration {one.calibration:.2f}"
+            )
+        _say(f"knowledge of {len(found.teachers)} teacher(s) lies in {out}")
+
+
+@app.command("distill")
+def _distill(
+    student: Annotated[str, typer.Argument(help="sasrec.")],
+    data: DataFolder,
+    out: OutFolder,
+    knowledge: Annotated[Path | None, typer.Option(help="Folder that `gather` wrote; none: row A0.")] = None,
+    row: Annotated[str | None, typer.Option(help="A0 to A7; default A7, or A0 without knowledge.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Train a student, with teachers or without."""
+    with _refusals():
+        chosen = row or ("A7" if knowledge else "A0")
+        recipe = DistillConfig.from_toml(config)
+        _report(distill(student, Dataset.read(data), chosen, recipe, (knowledge, out)), out)
+
+
+@app.command("evaluate")
+def _evaluate(
+    folder: Annotated[list[Path], typer.Argument(help="Folders of teachers and students.")],
+    data: DataFolder,
+    as_json_text: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+    floors: Annotated[bool, typer.Option(help="Popularity, item-kNN and Markov beside them.")] = True,
+) -> None:
+    """Rank the whole catalogue for every test user; history masked and unmasked."""
+    with _refusals():
+        dataset = Dataset.read(data)
+        report = evaluate(folder, dataset, with_floors=floors)
+        if as_json_text:
+            typer.echo(json.dumps(as_json(report), indent=1))
+            return
+        labels = {str(one): f"{read_record(one).label} ({one})" for one in folder}
+        title = f"{dataset.name}, {dataset.split.name}, {len(dataset.split.test):,} test users, all {len(dataset.catalog):,} items ranked"
+        Console(width=160).print(as_table(report, labels, title))
+
+
+def _report(record: ModelRecord, out: Path) -> None:
+    best = record.curve[record.best_epoch - 1]
+    _say(
+        f"{record.label}: {record.parameters:,} parameters, best epoch {record.best_epoch} of {len(record.curve)} "
+        f"(validation {best.validation:.4f}), {record.seconds:.0f} s; it lies in {out}"
+    )

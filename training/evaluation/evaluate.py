@@ -1,0 +1,82 @@
+"""The step `evaluate`: teachers, students and floors through the same metrics, on the test users, every item ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from training.artefacts import read_record
+from training.dataset import Dataset
+from training.distillation.distill import load_student
+from training.evaluation.baselines import floors
+from training.evaluation.metrics import summary
+from training.evaluation.ranking import PROTOCOLS, Scorer, TwoTowerScorer, ranks_by_protocol
+from training.lineage import lineage_of
+from training.teachers.steps import load_teacher
+from training.two_tower import TwoTower
+
+Report = dict[str, dict[str, dict[str, float]]]
+"""name -> protocol -> metric -> value"""
+COLUMNS = ("recall@10", "ndcg@10", "recall@50", "ndcg@50", "mrr")
+
+
+def load_model(folder: Path, dataset: Dataset) -> TwoTower:
+    """A fine-tuned teacher or a student, whichever the folder holds.
+
+    Raises:
+        ArtefactError: neither, corrupt, or of another data set.
+    """
+    if read_record(folder).kind == "teacher":
+        return load_teacher(folder, dataset)[0]
+    return load_student(folder, lineage_of(dataset), len(dataset.catalog))[0]
+
+
+def evaluate(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) -> Report:
+    """Measure models, and the floors beside them.
+
+    Returns:
+        One entry a folder, named as given, then one a floor.
+    """
+    return {name: _measure(scorer, dataset) for name, scorer in _scorers(folders, dataset, with_floors=with_floors)}
+
+
+def _scorers(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) -> Iterator[tuple[str, Scorer]]:
+    for folder in folders:
+        yield str(folder), TwoTowerScorer.of(load_model(folder, dataset))
+    if with_floors:
+        yield from floors(dataset.interactions, dataset.split, len(dataset.catalog)).items()
+
+
+def _measure(scorer: Scorer, dataset: Dataset) -> dict[str, dict[str, float]]:
+    ranks = ranks_by_protocol(scorer, dataset.interactions, dataset.split.test)
+    return {protocol: summary(ranks[protocol]) for protocol in PROTOCOLS}
+
+
+def as_json(report: Report) -> dict[str, dict[str, float | dict[str, float]]]:
+    """{name: {"recall@10": .., .., "masked": {..}}}: the plain keys are unmasked, as published tables are."""
+    return {name: {**found["unmasked"], "masked": found["masked"]} for name, found in report.items()}
+
+
+def as_table(report: Report, labels: dict[str, str], title: str) -> Table:
+    """A table a person reads; the best of each column stands bold."""
+    table = Table(title=title)
+    table.add_column("model")
+    for protocol in PROTOCOLS:
+        for column in COLUMNS:
+            table.add_column(f"{column}\n{protocol}", justify="right")
+    best = {
+        (protocol, column): max(found[protocol][column] for found in report.values())
+        for protocol in PROTOCOLS
+        for column in COLUMNS
+    }
+    for name, found in report.items():
+        cells = (_cell(found[protocol][column], best[protocol, column]) for protocol in PROTOCOLS for column in COLUMNS)
+        table.add_row(labels.get(name, name), *cells)
+    return table
+
+
+def _cell(value: float, best: float) -> str:
+    text = f"{value:.4f}".removeprefix("0")
+    return f"[bold]{text}[/bold]" if value == best else text
