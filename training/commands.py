@@ -47,14 +47,19 @@ def _prepare(
     source: Annotated[str, typer.Argument(help="movielens-100k, local or synthetic.")],
     out: OutFolder,
     path: Annotated[Path | None, typer.Option(help="Folder that a local source reads.")] = None,
-    split: Annotated[str, typer.Option(help="leave-one-out or time.")] = "leave-one-out",
-    min_count: Annotated[int, typer.Option(help="Keep users and items with at least this many interactions; 0: all.")] = 0,
+    split: Annotated[str | None, typer.Option(help="leave-one-out (default) or time.")] = None,
+    min_count: Annotated[
+        int | None, typer.Option(help="Keep users and items met at least this often (k-core).")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="minilm (default), hashed-words, a folder, or a hub name.")
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Read a source, check it, split it, encode its texts: one data set, ready."""
     with _refusals():
-        given = {"source": source, "path": path, "split": split, "min_count": min_count}
-        prepare(PrepareConfig.from_toml_and(config, given), out)
+        flags = {"source": source, "path": path, "split": split, "min_count": min_count, "encoder": encoder}
+        prepare(PrepareConfig.from_toml(config, flags), out)
 
 
 @app.command("pretrain")
@@ -86,7 +91,9 @@ def _finetune(
 @app.command("gather")
 def _gather(
     data: DataFolder,
-    teacher: Annotated[list[Path], typer.Option(help="Folder of a fine-tuned teacher; in the order of rows A1, A2, A3.")],
+    teacher: Annotated[
+        list[Path], typer.Option(help="Folder of a fine-tuned teacher; in the order of rows A1, A2, A3.")
+    ],
     out: OutFolder,
 ) -> None:
     """Let the teachers score every train row, and keep what they say."""
@@ -132,7 +139,8 @@ def _evaluate(
             typer.echo(json.dumps(as_json(report), indent=1))
             return
         labels = {str(one): f"{read_record(one).label} ({one})" for one in folder}
-        title = f"{dataset.name}, {dataset.split.name}, {len(dataset.split.test):,} test users, all {len(dataset.catalog):,} items ranked"
+        users, items = len(dataset.split.test), len(dataset.catalog)
+        title = f"{dataset.name}, {dataset.split.name}, {users:,} test users, all {items:,} items ranked"
         Console(width=160).print(as_table(report, labels, title))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -20,23 +21,23 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def from_toml(cls, path: Path | None) -> Self:
-        """The defaults, overridden by the keys of a TOML file; no file: the defaults.
+    def from_toml(cls, path: Path | None, flags: Mapping[str, object] | None = None) -> Self:
+        """The defaults, overridden by the keys of a TOML file, overridden by flags of the command line that are not None.
 
         Raises:
-            ConfigError: the file is not there, is no TOML, or holds an unknown key or a bad value; file and key are named.
+            ConfigError: the file is not there, is no TOML, or a key is unknown or its value bad; file and key are named.
         """
-        if path is None:
-            return cls()
+        given = {name: value for name, value in (flags or {}).items() if value is not None}
         try:
-            return cls.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+            found = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
+            return cls.model_validate(found | given)
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror}") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path} is no TOML: {error}") from error
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise ConfigError(f"{path}: {problems}") from error
+            raise ConfigError(f"{path or 'command line'}: {problems}") from error
 
     @property
     def hash(self) -> str:
