@@ -136,6 +136,8 @@ def by_time(interactions: Interactions, train: float = 0.8, validation: float = 
 
 
 def _moments(interactions: Interactions, train: float, validation: float) -> tuple[int, int]:
+    if not len(interactions):
+        raise SplitImpossible("time: there is no interaction")
     times = np.sort(interactions.time)  # [M]
     first, second = (int(times[int(share * times.size)]) for share in (train, train + validation))
     if not times[0] < first < second:

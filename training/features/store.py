@@ -55,7 +55,7 @@ class VectorStore:
         found: dict[bytes, NDArray[np.float32]] = {}
         for path in sorted(self._folder(encoder).glob("*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as chunk:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as chunk:
                     keys, vectors = chunk["keys"], chunk["vectors"]
             except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile):
                 path.unlink(missing_ok=True)  # a damaged chunk costs its texts another encoding, and nothing else
