@@ -28,9 +28,11 @@ class ProgressBar:
         """Move on, with a word on how it goes. Where there is no terminal, a line at most every five seconds."""
         self._done += steps
         self._progress.update(self._task, advance=steps, note=note)
-        if not self._console.is_terminal and (time.monotonic() - self._said > 5 or self._done == self._total):  # noqa: PLR2004
+        if not self._console.is_terminal and (time.monotonic() - self._said > 5 or self._done == self._total):
             self._said = time.monotonic()
-            self._console.print(f"{self._title}: {self._done}/{self._total} {note}".rstrip())
+            self._console.print(
+                f"{self._title}: {self._done}/{self._total} {note}".rstrip(), soft_wrap=True, highlight=False
+            )
 
 
 @contextmanager
