@@ -27,6 +27,7 @@ from service.schemas import (
     Text,
 )
 from service.state import Service
+from service.user_path import user_path
 
 Responses = dict[int | str, dict[str, object]]
 
@@ -116,14 +117,14 @@ def _by_user(events: list[Event]) -> dict[str, list[StoredEvent]]:
     return grouped
 
 
-@router.get("/users/{user_id:path}/history", responses=errors(422, 429, 500, 503))
+@router.get(user_path("/history"), responses=errors(422, 429, 500, 503))
 async def history(user_id: UserInPath, service: ServiceHere) -> HistoryResponse:
     """What is stored of a user."""
     items = await service.histories.read(user_id)
     return HistoryResponse(user_id=user_id, items=[HistoryItem(item_id=item_id) for item_id in items])
 
 
-@router.delete("/users/{user_id:path}/history", status_code=204, responses=errors(422, 429, 500, 503))
+@router.delete(user_path("/history"), status_code=204, responses=errors(422, 429, 500, 503))
 async def erase(user_id: UserInPath, service: ServiceHere) -> None:
     """Forget all that is stored of a user, the ids of their events too. Doing it again changes nothing."""
     await service.histories.erase(user_id)

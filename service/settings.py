@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     """Threads inside one model run. One per worker is best for throughput; more shorten a run over very large
     catalogues and, times `--workers`, must not exceed the cores."""
 
-    redis_url: str | None = Field(default=None, repr=False)
+    redis_url: str | None = Field(default=None, repr=False, pattern=r"^(redis|rediss|unix)://.+")
     """`redis://`, `rediss://` (TLS) or `unix://` address of the history cache. Unset, `serve` starts an embedded server
     whose contents end with the process. Not shown in logs: it may hold a password."""
 

@@ -28,7 +28,8 @@ SHELVES: dict[str, tuple[str, tuple[str, ...]]] = {
     "Science fiction": (
         "Orbit House",
         (
-            "The Quiet Airlock", "Seven Suns of Maro", "Paper Satellites", "A Clock for Europa", "The Last Cartographer",
+            "The Quiet Airlock", "Seven Suns of Maro", "Paper Satellites", "A Clock for Europa",
+            "The Last Cartographer",
             "Gravity Well", "Tin Horizon", "Letters from the Array", "Cold Start", "The Ninth Antenna",
         ),
     ),
@@ -213,7 +214,8 @@ def draft(catalog: ItemCatalog, parameters: int) -> BundleDraft:
             "encoder": {"max_history": L, "width": D, "opset": OPSET},
             "retrieval": {"recall": 1.0},
             "student": {
-                "name": "tiny", "row": "A0", "parameters": parameters, "config": {}, "config_hash": nothing, "seed": SEED,
+                "name": "tiny", "row": "A0", "seed": SEED, "parameters": parameters,
+                "config": {}, "config_hash": nothing,
             },
             "teachers": (),
             "data": made,

@@ -76,6 +76,7 @@ def test_a_click_becomes_history_and_changes_the_list(console: Page) -> None:
     expect(console.locator("#notice")).to_contain_text(title)
     save_to = os.environ.get("PRMKD_SCREENSHOT")
     if save_to:
+        console.wait_for_timeout(700)  # the arrival of new items is animated
         console.screenshot(path=save_to)
 
 

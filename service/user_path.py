@@ -1,0 +1,27 @@
+"""User ids in paths: any text at all, slashes and line breaks too, or some user could never be erased."""
+
+from __future__ import annotations
+
+from starlette.convertors import Convertor, register_url_convertor
+
+NAME = "user"
+
+
+class UserConvertor(Convertor[str]):
+    """Takes everything; starlette's own `path` stops at a line break."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        """The id as it stands in the decoded path."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The id again."""
+        return value
+
+
+def user_path(rest: str) -> str:
+    """`/users/{user_id}` and the rest, matching any id."""
+    register_url_convertor(NAME, UserConvertor())
+    return f"/users/{{user_id:{NAME}}}{rest}"
