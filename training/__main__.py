@@ -1,4 +1,4 @@
-"""The command line of the offline room: `python -m training STEP ...`; `--help` on every step says what it reads and writes."""
+"""The command line of the offline room: `python -m training STEP`; `--help` on a step says what it reads and writes."""
 
 from training.commands import app
 

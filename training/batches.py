@@ -50,7 +50,7 @@ class WindowBatches:
     """Epochs of batches over one set of windows."""
 
     def __init__(self, windows: Windows, rows_per_batch: int) -> None:
-        """Batches hold about `rows_per_batch` targets: a batch of long histories has fewer windows than one of short."""
+        """Batches hold about `rows_per_batch` targets: a batch of long histories has fewer windows."""
         self._windows = windows
         self._rows_per_batch = rows_per_batch
         self._length = (windows.history != PAD).sum(axis=1)  # [W]

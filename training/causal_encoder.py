@@ -1,4 +1,4 @@
-"""The self-attention encoder under the SASRec student and the UniSRec teacher (Kang and McAuley, ICDM 2018, section III)."""
+"""The self-attention encoder under student and teacher alike (SASRec: Kang and McAuley, ICDM 2018, section III)."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class CausalEncoderConfig(Config):
 class CausalEncoder(nn.Module):
     """Item vectors in, a user vector after every item out; position t sees items 0..t only.
 
-    Positions are counted from the oldest item that is present. A prefix inside a longer history therefore has the very vectors
-    that it has alone: one pass over a history is exact for every prefix of it, and padding never changes an answer.
+    Positions are counted from the oldest item that is present. A prefix inside a longer history therefore has the very
+    vectors that it has alone: one pass over a history is exact for every prefix of it, and padding changes no answer.
     """
 
     def __init__(self, config: CausalEncoderConfig) -> None:
@@ -52,7 +52,7 @@ class CausalEncoder(nn.Module):
             float[B, L, D].
         """
         index = (present.long().cumsum(dim=1) - 1).clamp(min=0)  # [B, L]
-        states = self.dropout(self.norm(items + self.position(index)))  # [B, L, D]
+        states: Tensor = self.dropout(self.norm(items + self.position(index)))  # [B, L, D]
         blocked = _blocked_pairs(present).to(states.dtype) * _BLOCKED  # [B, 1, L, L]
         for block in self.blocks:
             states = block(states, blocked)  # [B, L, D]

@@ -30,7 +30,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file nam
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What the input is to blame for ends in one line and exit status 2; anything else is a bug and shows its traceback."""
+    """What the input is to blame for ends in one line and status 2; anything else is a bug and shows its traceback."""
     try:
         yield
     except (DataError, ConfigError, ArtefactError) as error:

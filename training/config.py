@@ -22,10 +22,10 @@ class Config(BaseModel):
 
     @classmethod
     def from_toml(cls, path: Path | None, flags: Mapping[str, object] | None = None) -> Self:
-        """The defaults, overridden by the keys of a TOML file, overridden by flags of the command line that are not None.
+        """The defaults, overridden by a TOML file, overridden by those flags of the command line that are not None.
 
         Raises:
-            ConfigError: the file is not there, is no TOML, or a key is unknown or its value bad; file and key are named.
+            ConfigError: no file, no TOML, or a key is unknown or its value bad; file and key are named.
         """
         given = {name: value for name, value in (flags or {}).items() if value is not None}
         try:

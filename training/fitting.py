@@ -1,4 +1,4 @@
-"""The training loop under pre-training, fine-tuning and distillation: epochs, early stopping, and going on after a kill."""
+"""The training loop under every step that trains: epochs, early stopping, and going on after a kill."""
 
 from __future__ import annotations
 

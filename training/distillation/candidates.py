@@ -47,8 +47,9 @@ def candidates(batch: Batch, mode: CandidateMode, items: int) -> Candidates:
 def _chosen(target: Tensor, mode: CandidateMode, items: int) -> Tensor:
     if mode == "catalogue":
         return torch.arange(PAD + 1, items + 1, device=target.device)  # [N]
-    unique = target.unique()  # [C]
+    unique: Tensor = target.unique()  # type: ignore[no-untyped-call]  # [C]
     if mode == "in-batch":
         return unique
     drawn = torch.randint(PAD + 1, items + 1, (unique.numel(),), device=target.device)  # [C]
-    return torch.cat([unique, drawn]).unique()
+    joined: Tensor = torch.cat([unique, drawn]).unique()  # type: ignore[no-untyped-call]  # [C']
+    return joined

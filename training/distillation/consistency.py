@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """JSD(p, q) = KL(p||m)/2 + KL(q||m)/2 with m = (p + q)/2, in nats: between 0 and ln 2. float[..., C] -> float[...]."""
+    """JSD(p, q) = KL(p||m)/2 + KL(q||m)/2, m = (p + q)/2, in nats: from 0 to ln 2. float[..., C] -> float[...]."""
     log_mean = torch.logaddexp(log_p, log_q) - math.log(2)  # [..., C]
     return (_kl(log_p, log_mean) + _kl(log_q, log_mean)) / 2  # [...]
 

@@ -9,9 +9,9 @@ from torch import Tensor
 def integration_weights(
     confidence: Tensor, consistency: Tensor, present: Tensor, powers: tuple[float, float]
 ) -> Tensor:
-    """w^m_i = softmax over the present teachers m of ( alpha ln(a^m_i + 1e-8) + beta b^m_i ); no gradient flows through.
+    """w^m_i = softmax over the present teachers m of ( alpha ln(a^m_i + 1e-8) + beta b^m_i ); it carries no gradient.
 
-    alpha = 1, beta = 0 is the posterior over teachers given the label under a uniform prior; alpha = beta = 0 the plain mean.
+    alpha = 1, beta = 0 is the posterior over teachers given the label and a uniform prior; both 0 is the plain mean.
 
     Args:
         confidence: a, float[M, R].

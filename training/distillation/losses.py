@@ -15,8 +15,8 @@ def kl_to_mixture(log_mixture: Tensor, logits: Tensor, gate: Tensor, temperature
     """L_kd = T^2 mean over rows of g_i KL(p̄_i || softmax(z_i / T)), both over the row's open candidates.
 
     T^2 keeps the size of the gradient independent of T (Hinton et al., 2015). By the identity
-    sum_m w^m KL(p^m||q) = KL(p̄||q) + JSD_w(p^1, .., p^M), whose last term has no gradient to the student, this is the weighted
-    sum of the KLs to each teacher.
+    sum_m w^m KL(p^m||q) = KL(p̄||q) + JSD_w(p^1, .., p^M), whose last term has no gradient to the student, this is the
+    weighted sum of the KLs to each teacher.
 
     Args:
         log_mixture: ln p̄, float[R, C], made at temperature T; -inf where a candidate is masked.

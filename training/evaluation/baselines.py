@@ -78,7 +78,9 @@ class LastItemMarkov:
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[E, N+1]."""
         follow = np.asarray(self.transitions[interactions.item[rows - 1]].todense(), dtype=np.float32)  # [E, N+1]
-        share = self.popularity.count / (1 + self.popularity.count.max())  # [N+1], below 1: it only breaks ties
+        share: NDArray[np.float32] = self.popularity.count / (
+            1 + self.popularity.count.max()
+        )  # [N+1], below 1: it only breaks ties
         return follow + share[None]  # [E, N+1]
 
 

@@ -1,4 +1,4 @@
-"""Full ranking: every item of the catalogue is a candidate for every user, with the user's own history masked or not."""
+"""Full ranking: every item of the catalogue is a candidate for every user, the user's own history masked or not."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Scorer(Protocol):
     """Anything that can be evaluated."""
 
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Scores float32[E, N+1] for the targets at these flat rows, from what each user did before; PAD's is ignored."""
+        """float32[E, N+1] for the targets at these flat rows, from what each user did before; PAD's is ignored."""
 
 
 @dataclass(frozen=True)

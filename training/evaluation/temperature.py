@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -12,7 +14,8 @@ _STEPS = 24
 def calibrated_temperature(logits: Tensor, target: Tensor) -> float:
     """argmin over T in [.25, 4] of the negative log-likelihood of softmax(logits / T).
 
-    Golden-section search on log T: the likelihood is concave in 1/T, so it has one peak (Guo et al., ICML 2017, section 4.2).
+    Golden-section search on log T: the likelihood is concave in 1/T, so it has one peak (Guo et al., ICML 2017,
+    section 4.2).
 
     Args:
         logits: float[E, N], the whole catalogue.
@@ -27,4 +30,4 @@ def calibrated_temperature(logits: Tensor, target: Tensor) -> float:
             high = inner_high
         else:
             low = inner_low
-    return (low * high) ** 0.5
+    return math.sqrt(low * high)

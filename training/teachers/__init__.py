@@ -1,1 +1,1 @@
-"""The big models that are learnt from: fitted to a catalogue offline, they leave their knowledge as files and are forgotten."""
+"""The big models that are learnt from: fitted offline, they leave their knowledge as files and are forgotten."""

@@ -7,10 +7,10 @@ from torch import Tensor
 
 
 def info_nce(anchor: Tensor, positive: Tensor, label: Tensor, temperature: float) -> Tensor:
-    """Mean over rows of -log( exp(cos(a_i, p_i)/tau) / sum_j exp(cos(a_i, p_j)/tau) ), j over i and all rows of another label.
+    """Mean over rows i of -log( exp(cos(a_i, p_i)/tau) / sum_j exp(cos(a_i, p_j)/tau) ), j: i and rows of other labels.
 
-    Source: UniSRec (Hou et al., KDD 2022), equations 6 and 7. Rows that share row i's label are no negatives of it: they are
-    left out of the sum (their logit is -inf), not added to it as exp(0).
+    Source: UniSRec (Hou et al., KDD 2022), equations 6 and 7. Rows that share row i's label are no negatives of it:
+    they are left out of the sum (their logit is -inf), not added to it as exp(0).
 
     Args:
         anchor: float[R, D], of any length: vectors are normalised here.

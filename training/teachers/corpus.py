@@ -1,4 +1,4 @@
-"""Several data sets as one pre-training corpus: every domain's items get indices of their own (UniSRec, section 2.3)."""
+"""Several data sets as one pre-training corpus: each domain's items get indices of their own (UniSRec, section 2.3)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Corpus:
 
 
 def _windows(dataset: Dataset, length: int, start: int) -> Windows:
-    """A domain's windows with its item indices moved up by `start`; flat rows keep their meaning inside the domain only."""
+    """A domain's windows, its item indices moved up by `start`; flat rows keep their meaning inside the domain only."""
     windows = train_windows(dataset.interactions, dataset.split, length)
 
     def moved(items: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Fitting a teacher to one catalogue: full softmax over the cosines with every item (UniSRec, KDD 2022, section 2.4)."""
+"""Fitting a teacher to one catalogue: softmax over the cosines with every item (UniSRec, KDD 2022, section 2.4)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """UniSRec (Hou et al., "Towards Universal Sequence Representation Learning for Recommender Systems", KDD 2022).
 
-Items are what their text says: a frozen text encoder, an adaptor of whitening experts, and a self-attention encoder over the
-history. With `item_ids` an id vector is added to each item (the transductive setting, section 2.4.2).
+Items are what their text says: a frozen text encoder, an adaptor of whitening experts, and a self-attention encoder
+over the history. With `item_ids` an id vector is added to each item (the transductive setting, section 2.4.2).
 """
 
 from __future__ import annotations
@@ -70,6 +70,6 @@ class UniSRec(Teacher):
         return states
 
     def freeze_sequence_encoder(self) -> None:
-        """Fine-tuning leaves positions and self-attention as pre-trained (section 2.4); LayerNorm in front of them learns on."""
+        """Fine-tuning leaves positions and attention as pre-trained (section 2.4); the LayerNorm in front learns on."""
         for part in (self.encoder.position, self.encoder.blocks):
             part.requires_grad_(requires_grad=False)

@@ -50,7 +50,7 @@ class UniSRecPretraining:
 
     def _vectors(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Adapt each distinct item once: float[K, D], and where each of the given items is among them."""
-        unique, inverse = items.unique(return_inverse=True)  # [K], like items
+        unique, inverse = items.unique(return_inverse=True)  # type: ignore[no-untyped-call]  # [K], like items
         return self._model.adaptor(self._model.text[unique]), inverse
 
     def _second_view(self, history: Tensor, inputs: Tensor) -> Tensor:

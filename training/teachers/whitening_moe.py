@@ -25,8 +25,8 @@ class ParametricWhitening(nn.Module):
 class WhiteningMoE(nn.Module):
     """v = sum_e g_e PW_e(x) over all experts (equations 2 and 3).
 
-    g = softmax(x W_g + eps * (softplus(x W_n) + 0.01)), eps ~ N(0, 1) in training and 0 otherwise; W_g and W_n start at 0, so
-    that training begins with every expert equally heard.
+    g = softmax(x W_g + eps * (softplus(x W_n) + 0.01)), eps ~ N(0, 1) in training and 0 otherwise; W_g and W_n start at
+    0, so that training begins with every expert equally heard.
     """
 
     def __init__(self, width_in: int, width_out: int, experts: int, dropout: float) -> None:
@@ -38,7 +38,7 @@ class WhiteningMoE(nn.Module):
     def forward(self, vectors: Tensor) -> Tensor:
         """float[N, F] -> float[N, D]."""
         weights = self._weights(vectors)  # [N, E]
-        out = weights[:, :1] * self.experts[0](vectors)  # [N, D]
+        out: Tensor = weights[:, :1] * self.experts[0](vectors)  # [N, D]
         for number, expert in enumerate(self.experts[1:], start=1):
             out = out + weights[:, number : number + 1] * expert(vectors)  # [N, D]
         return out
