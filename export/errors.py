@@ -1,7 +1,9 @@
 """Why an export may be refused.
 
-ExportError
-└── ParityBroken    the graph does not give what the student gives: no bundle is written
+ExportError         a graph that could not be served, or a folder that must not be written
+└── ParityBroken    the graphs do not give what the student gives
+
+In all cases nothing is written, and a bundle that was there stays as it was.
 """
 
 

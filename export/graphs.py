@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +16,13 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from export.errors import ExportError
-from service.bundle.files import ITEM_VECTORS
+from service.bundle.files import ITEM_VECTORS, RETRIEVAL
 from training.two_tower import TwoTower
 
 OPSET = 18
+IR_VERSION = 10
+"""The first that goes with the opset is 9; torch's exporter writes 10."""
+LARGEST_FILE = 2**31 - 1
 
 
 class _Encode(nn.Module):
@@ -32,16 +38,25 @@ class _Encode(nn.Module):
 
 
 def write_encoder(student: TwoTower, path: Path) -> None:
-    """history int64[B, L] -> user float32[B, D], B free.
+    """Write history int64[B, L] -> user float32[B, D], B free.
 
-    The example has two rows: from one, the exporter may take the batch for a constant. The result is looked at all the same.
+    The example has two rows: from one, the exporter may take the batch for a constant. The result is looked at all the
+    same.
 
     Raises:
-        ExportError: the graph's batch is fixed.
+        ExportError: the graph's batch is fixed, or the model is beyond the 2 GB that one ONNX file holds.
     """
+    _require_one_file(student)
+    model = _traced(student)
+    require_free_batch(model)
+    _forget_origin(model)
+    onnx.checker.check_model(model, full_check=True)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _traced(student: TwoTower) -> onnx.ModelProto:
     example = torch.ones(2, student.max_history, dtype=torch.int64)  # [2, L]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+    with _quiet_exporter():
         program = torch.onnx.export(
             _Encode(student).eval(),
             (example,),
@@ -54,54 +69,86 @@ def write_encoder(student: TwoTower, path: Path) -> None:
         )
     if program is None:
         raise ExportError("the exporter gave no graph")
-    model = program.model_proto
-    _require_free_batch(model)
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    return program.model_proto
 
 
-def write_retrieval(items: NDArray[np.float32], folder: Path, name: str) -> None:
-    """user float32[B, D], n int64[1] -> scores float32[B, n], items int64[B, n], best first.
+def write_retrieval(items: NDArray[np.float32], folder: Path) -> None:
+    """Write user float32[B, D], n int64[1] -> scores float32[B, n], items int64[B, n], best first.
 
-    Gemm with transB reads the item table as it lies: a MatMul behind a Transpose would be folded into a second copy of it. The
-    table is external data, so that workers share its pages and no size limit of the format applies.
+    Gemm with transB reads the item table as it lies: a MatMul behind a Transpose would be folded into a second copy of
+    it. The table is external data, so that workers share its pages and no size limit of the format applies.
 
     Args:
         items: float32[N, D]; row k is the item with catalogue index k + 1.
         folder: of the bundle.
-        name: of the graph's file.
     """
     items.astype("<f4").tofile(folder / ITEM_VECTORS)
-    table = TensorProto(name="item_vectors", data_type=TensorProto.FLOAT, dims=items.shape)
-    table.data_location = TensorProto.EXTERNAL
-    for key, value in {"location": ITEM_VECTORS, "offset": "0", "length": str(items.nbytes)}.items():
-        table.external_data.add(key=key, value=value)
-    one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
     nodes = [
         helper.make_node("Gemm", ["user", "item_vectors"], ["all_scores"], transB=1),
         helper.make_node("TopK", ["all_scores", "n"], ["scores", "row"], axis=1, largest=1, sorted=1),
         helper.make_node("Add", ["row", "one"], ["items"]),
     ]
-    graph = helper.make_graph(
-        nodes,
-        "retrieval",
-        [
-            helper.make_tensor_value_info("user", TensorProto.FLOAT, ["batch", items.shape[1]]),
-            helper.make_tensor_value_info("n", TensorProto.INT64, [1]),
-        ],
-        [
-            helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", "kept"]),
-            helper.make_tensor_value_info("items", TensorProto.INT64, ["batch", "kept"]),
-        ],
-        initializer=[table, one],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
-    (folder / name).write_bytes(model.SerializeToString())
-    onnx.checker.check_model(str(folder / name))
+    inputs = [
+        helper.make_tensor_value_info("user", TensorProto.FLOAT, ["batch", items.shape[1]]),
+        helper.make_tensor_value_info("n", TensorProto.INT64, [1]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", "kept"]),
+        helper.make_tensor_value_info("items", TensorProto.INT64, ["batch", "kept"]),
+    ]
+    constants = [_external("item_vectors", items), helper.make_tensor("one", TensorProto.INT64, [1], [1])]
+    graph = helper.make_graph(nodes, "retrieval", inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    (folder / RETRIEVAL).write_bytes(model.SerializeToString(deterministic=True))
+    onnx.checker.check_model(folder / RETRIEVAL)
 
 
-def _require_free_batch(model: onnx.ModelProto) -> None:
+def require_free_batch(model: onnx.ModelProto) -> None:
+    """Look at the first dimension of every input and output.
+
+    Raises:
+        ExportError: one is a number, so that only batches of that size would run.
+    """
     for value in (*model.graph.input, *model.graph.output):
         batch = value.type.tensor_type.shape.dim[0]
         if not batch.dim_param:
             raise ExportError(f"the exported graph fixes the batch of {value.name!r} at {batch.dim_value}")
+
+
+def _external(name: str, table: NDArray[np.float32]) -> TensorProto:
+    """A constant whose numbers lie in `item_vectors.bin`."""
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=table.shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": ITEM_VECTORS, "offset": "0", "length": str(table.nbytes)}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def _require_one_file(student: TwoTower) -> None:
+    """Protobuf ends at 2 GB, and says so only after minutes of work."""
+    size = sum(one.nbytes for one in student.state_dict().values())
+    if size > LARGEST_FILE:
+        raise ExportError(f"the student's {size:,} bytes do not fit one ONNX file of at most {LARGEST_FILE:,}")
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """The exporter notes stack traces beside every node: paths of this machine, by which equal students would also get
+    unequal files and versions."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Hide what torch's exporter says of its own insides on every run, and nothing else."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)  # below: operators of torchvision, which is not installed, are skipped
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec", category=FutureWarning)
+            yield
+    finally:
+        log.setLevel(level)

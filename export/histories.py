@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from service.bundle import history_window
 from training.dataset import Dataset
@@ -16,7 +16,7 @@ GOLDEN = 32
 def awkward_histories(items: int, length: int) -> NDArray[np.int64]:
     """Empty, one item, full, overfull, all the same, unknown items (PAD) among known ones, all unknown: int64[8, L]."""
     rng = np.random.default_rng(0)
-    cases = (
+    cases: tuple[ArrayLike, ...] = (
         [],
         [1],
         [items],

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from export.errors import ExportError
 from export.graphs import OPSET, write_encoder, write_retrieval
 from export.histories import GOLDEN, proof_histories
 from export.parity import TOLERANCE, TOP, OnnxStudent, Parity, prove_parity
 from service.bundle import PAD, BundleDraft, Golden, Manifest, ModelBundle, PackedStrings, seal
-from service.bundle.files import CARDS, ENCODER, POPULAR, RETRIEVAL
+from service.bundle.files import CARDS, ENCODER, MANIFEST, POPULAR
 from service.bundle.files import GOLDEN as GOLDEN_FILE
 from service.bundle.manifest import (
     CatalogInfo,
@@ -37,27 +41,46 @@ from training.two_tower import TwoTower
 def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
     """Export a student, trained on the data set in `data` (None: where it lay when the student was trained).
 
-    All files are written aside and read back with proof; only then does the folder get its name. A bundle that was there
-    before is replaced.
+    All files are written aside and read back with proof; only then does the folder get its name. A bundle that was
+    there before is replaced; until then it is left as it is.
 
     Raises:
         ArtefactError: `run` holds no student, or not one of this data set.
         DataError: the data set is not there, or not whole.
+        ExportError: `bundle` cannot be written, or holds something else than a bundle.
         ParityBroken: the graphs are not the student.
     """
+    bundle = bundle.resolve()
+    _require_replaceable(bundle)
     dataset = Dataset.read(data or run / read_record(run).data_folder)
     student, record = load_student(run, lineage_of(dataset), len(dataset.catalog))
-    bundle.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
-    try:
-        aside.chmod(0o755)  # mkdtemp's 0700 would lock a service out that runs as another user
+    with _aside(bundle) as aside:
         _write_files(student, dataset, aside)
         manifest = seal(aside, _draft(student, record, dataset, aside))
         ModelBundle.read(aside)
         _take_the_place_of(bundle, aside)
+    return manifest
+
+
+def _require_replaceable(bundle: Path) -> None:
+    """What is replaced is deleted: a slip of the pen must not cost a folder of something else."""
+    if bundle.exists() and not (bundle / MANIFEST).is_file() and not (bundle.is_dir() and not any(bundle.iterdir())):
+        raise ExportError(f"{bundle} is there and is no bundle: it is left as it is")
+
+
+@contextmanager
+def _aside(bundle: Path) -> Iterator[Path]:
+    """A folder beside the bundle's, so that a rename suffices; what is in it at the end is dropped."""
+    try:
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-", dir=bundle.parent))
+    except OSError as error:
+        raise ExportError(f"{bundle} cannot be written: {error.strerror}") from error
+    try:
+        aside.chmod(0o755)  # mkdtemp's 0700 would lock a service out that runs as another user
+        yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return manifest
 
 
 def _write_files(student: TwoTower, dataset: Dataset, folder: Path) -> None:
@@ -66,7 +89,7 @@ def _write_files(student: TwoTower, dataset: Dataset, folder: Path) -> None:
     count = Popularity.fit(dataset.interactions, dataset.split, len(dataset.catalog)).count[PAD + 1 :]  # [N]
     np.save(folder / POPULAR, (np.argsort(-count, kind="stable") + 1).astype(np.int32))
     write_encoder(student, folder / ENCODER)
-    write_retrieval(student.item_matrix().detach().numpy()[PAD + 1 :], folder, RETRIEVAL)
+    write_retrieval(student.item_matrix().detach().numpy()[PAD + 1 :], folder)
 
 
 def _draft(student: TwoTower, record: ModelRecord, dataset: Dataset, folder: Path) -> BundleDraft:
@@ -114,7 +137,7 @@ def _parity_info(parity: Parity) -> ParityInfo:
     )
 
 
-def _write_golden(graphs: OnnxStudent, histories: np.ndarray, items: int, folder: Path) -> None:
+def _write_golden(graphs: OnnxStudent, histories: NDArray[np.int64], items: int, folder: Path) -> None:
     user = graphs.encode(histories)  # [G, D]
     scores, chosen = graphs.top(user, min(TOP, items))  # [G, K] each
     Golden(histories, user, chosen, scores).write(folder / GOLDEN_FILE)
@@ -125,7 +148,10 @@ def _take_the_place_of(bundle: Path, aside: Path) -> None:
     if not bundle.exists():
         aside.rename(bundle)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{bundle.name}-old-", dir=bundle.parent))
-    bundle.rename(old / bundle.name)
-    aside.rename(bundle)
-    shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(prefix=f".{bundle.name}-old-", dir=bundle.parent) as folder:
+        old = bundle.rename(Path(folder) / bundle.name)
+        try:
+            aside.rename(bundle)
+        except OSError:
+            old.rename(bundle)
+            raise
