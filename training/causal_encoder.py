@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from training.config import Config
@@ -24,6 +26,12 @@ class CausalEncoderConfig(Config):
     dropout: float = Field(default=0.5, ge=0, lt=1)
     max_history: int = Field(default=50, ge=1)
     """L: how many of the newest items are read."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is no multiple of heads {self.heads}")
+        return self
 
 
 class CausalEncoder(nn.Module):
