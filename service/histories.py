@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TypeVar
+from time import perf_counter
+from typing import Any, TypeVar
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -45,6 +46,13 @@ return #accepted
 """KEYS history, event ids. ARGV items kept, seconds to live, event ids kept, then (item, hash or '') per event.
 One script: no reader ever sees an event id taken without its item stored."""
 
+LATE_WAITS = 10
+"""Time-outs waited at most while the event loop is late."""
+LATE_SECONDS = 0.002
+"""An idle loop wakes up far less late than this."""
+SOCKET_SECONDS = 1.0
+"""How much longer than a request a connection waits for its reply before it is given up."""
+
 SAMPLE_TRIES = 4
 """Random keys drawn per user wanted: about half of the keys are event ids, and some are drawn twice."""
 
@@ -71,7 +79,7 @@ class Histories:
         self._metrics = metrics
         self._redis = connect(settings)
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_open_seconds)
-        self._running: set[asyncio.Task[object]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
 
     async def read(self, user_id: str) -> list[str]:
         """The item ids of a user, newest last; empty when there are none."""
@@ -126,27 +134,47 @@ class Histories:
         await self._redis.aclose()
 
     async def _call(self, command: Callable[[], Awaitable[T]]) -> T:
+        """Run a command in a task of its own, and wait for it no longer than patience lasts.
+
+        The task is never cancelled, neither by impatience nor with its request: its reply would stay on the connection
+        for the next caller (redis-py #2624). It runs to its end, or to the socket's own, far longer time-out.
+        """
         if not self._breaker.allows():
             raise HistoryUnavailable("the history cache is not reachable; trying again shortly")
-        # A command cancelled half-way would leave its reply on the connection for the next caller (redis-py #2624):
-        # a task of its own runs to its end, or its time-out, whatever becomes of the request.
-        task = asyncio.ensure_future(self._guarded(command))
+        task = asyncio.ensure_future(command())
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
-
-    async def _guarded(self, command: Callable[[], Awaitable[T]]) -> T:
-        try:
-            result = await command()
-        except (RedisError, OSError) as error:
-            self._breaker.failed()
-            self._metrics.redis_failures.inc()
-            self._metrics.breaker_open.set(self._breaker.is_open)
-            raise HistoryUnavailable(f"the history cache failed: {type(error).__name__}") from error
+        task.add_done_callback(self._finished)
+        await self._wait(task)
+        if not task.done():
+            raise self._failure("did not answer in time")
+        error = task.exception()
+        if isinstance(error, RedisError | OSError):
+            raise self._failure(f"failed: {type(error).__name__}") from error
         if self._breaker.is_open:
             self._metrics.breaker_open.set(0)
         self._breaker.succeeded()
-        return result
+        return task.result()
+
+    async def _wait(self, task: asyncio.Future[T]) -> None:
+        """Wait one time-out; again, a few times, when this loop itself woke late: then the reply may lie unread, and
+        an overloaded service would take a healthy Redis for a dead one."""
+        seconds = self._settings.redis_timeout_ms / 1000
+        for _ in range(LATE_WAITS):
+            started = perf_counter()
+            await asyncio.wait({task}, timeout=seconds)
+            if task.done() or perf_counter() - started < seconds + LATE_SECONDS:
+                return
+
+    def _finished(self, task: asyncio.Future[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain when nobody waits any more
+
+    def _failure(self, what: str) -> HistoryUnavailable:
+        self._breaker.failed()
+        self._metrics.redis_failures.inc()
+        self._metrics.breaker_open.set(self._breaker.is_open)
+        return HistoryUnavailable(f"the history cache {what}")
 
 
 def connect(settings: Settings) -> Redis:
@@ -157,7 +185,7 @@ def connect(settings: Settings) -> Redis:
     """
     if settings.redis_url is None:
         raise ValueError("REC_REDIS_URL is not set (`python -m service serve` starts a server of its own without it)")
-    seconds = settings.redis_timeout_ms / 1000
+    seconds = settings.redis_timeout_ms / 1000 + SOCKET_SECONDS
     pool = BlockingConnectionPool.from_url(
         settings.redis_url,
         max_connections=settings.redis_connections,

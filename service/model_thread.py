@@ -1,8 +1,8 @@
 """One thread that runs the model, so that a long run never keeps the event loop from its probes and refusals.
 
-Why a thread and not inline: the hop costs tens of microseconds, and without it a run over a million items (8 ms and
-more) would stall every other request of the worker. Why one: a run already uses its core whole, and admission bounds
-how many wait.
+Why a thread and not inline: measured on the smallest bundle, where it matters most, the hop is lost in the noise of one
+recommendation; and over a large catalogue a run inline would stall every other request of the worker. Why one: a run
+already uses its core whole, and admission bounds how many wait.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class Settings(BaseSettings):
     whose contents end with the process. Not shown in logs: it may hold a password."""
 
     redis_timeout_ms: int = Field(default=20, ge=1, le=10_000)
-    """How long one answer of Redis, or one connection to it, is waited for. Short keeps a hung Redis from being felt;
-    too short for the network makes healthy answers degraded."""
+    """How long a request waits for Redis. Short keeps a hung Redis from being felt; too short for the network makes
+    healthy answers degraded. While the event loop itself is late, a few times longer."""
 
     redis_connections: int = Field(default=64, ge=1, le=10_000)
     """Connections of one worker, at most. As many as `permits` means that no request waits for one."""
