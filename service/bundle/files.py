@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +58,16 @@ class Golden:
 
     @classmethod
     def read(cls, path: Path) -> Golden:
-        """Read `golden.npz`; nothing in it is executed."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["history"], arrays["user"], arrays["items"], arrays["scores"])
+        """Read `golden.npz`; nothing in it is executed.
+
+        Raises:
+            KeyError, ValueError, TypeError, OSError, EOFError, BadZipFile: the file holds no golden tables.
+        """
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            golden = cls(arrays["history"], arrays["user"], arrays["items"], arrays["scores"])
+        if {golden.history.ndim, golden.user.ndim, golden.items.ndim, golden.scores.ndim} != {2}:
+            raise ValueError("golden inputs and outputs are tables")
+        return golden
 
     def write(self, path: Path) -> None:
         """Write `golden.npz`."""
@@ -190,7 +198,7 @@ def _sha256(path: Path) -> str:
 def _load(path: Path) -> NDArray[np.int32]:
     try:
         array: NDArray[np.int32] = np.load(path, allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise BundleCorrupt(f"{path}: {error}") from error
     return array
 
@@ -198,5 +206,5 @@ def _load(path: Path) -> NDArray[np.int32]:
 def _read_golden(path: Path) -> Golden:
     try:
         return Golden.read(path)
-    except (KeyError, ValueError, OSError) as error:
+    except (KeyError, ValueError, TypeError, OSError, EOFError, BadZipFile) as error:
         raise BundleCorrupt(f"{path}: {error}") from error

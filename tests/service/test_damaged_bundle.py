@@ -103,6 +103,23 @@ def test_a_graph_that_is_none_is_refused(bundle_copy: Path) -> None:
         open_model(Settings(bundle=bundle_copy))
 
 
+@pytest.mark.parametrize("file", ["popular.npy", "golden.npz", "item_ids.offsets.npy"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x93NUMPY\x01\x00 no array"])
+def test_a_table_that_is_none_is_refused(bundle_copy: Path, file: str, content: bytes) -> None:
+    (bundle_copy / file).write_bytes(content)
+    reseal(bundle_copy)
+    with pytest.raises(BundleError, match=file.replace(".", r"\.")):
+        ModelBundle.read(bundle_copy)
+
+
+def test_golden_answers_that_are_no_tables_are_refused(bundle_copy: Path) -> None:
+    golden = Golden.read(bundle_copy / "golden.npz")
+    replace(golden, history=golden.history[0]).write(bundle_copy / "golden.npz")
+    reseal(bundle_copy)
+    with pytest.raises(BundleError, match=r"golden\.npz"):
+        ModelBundle.read(bundle_copy)
+
+
 def test_equal_files_seal_to_equal_versions(bundle_copy: Path, tiny_bundle: Path) -> None:
     reseal(bundle_copy)
     stored = Manifest.model_validate_json((tiny_bundle / "manifest.json").read_text())
