@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from service.bundle.arrays import read_array
 from service.bundle.catalog import ItemCatalog
 from service.bundle.errors import BundleCorrupt, BundleIncompatible, BundleMissing
 from service.bundle.item_cards import ItemCard
@@ -104,7 +105,7 @@ class ModelBundle:
             manifest=manifest,
             catalog=ItemCatalog.read(folder),
             cards=PackedStrings.read(folder, CARDS),
-            popular=_load(folder / POPULAR),
+            popular=read_array(folder / POPULAR),
             golden=_read_golden(folder / GOLDEN),
         )
         bundle._check_agreement()
@@ -193,14 +194,6 @@ def _read_bytes(path: Path) -> bytes:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def _load(path: Path) -> NDArray[np.int32]:
-    try:
-        array: NDArray[np.int32] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise BundleCorrupt(f"{path}: {error}") from error
-    return array
 
 
 def _read_golden(path: Path) -> Golden:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from service.bundle.arrays import read_array
 from service.bundle.errors import BundleCorrupt, BundleMissing
 
 
@@ -44,13 +45,14 @@ class PackedStrings:
             BundleMissing: a file is not there.
             BundleCorrupt: the two files do not belong together, or are not such files.
         """
-        blob, offsets = folder / f"{name}.bin", folder / f"{name}.offsets.npy"
+        path = folder / f"{name}.bin"
+        offsets = read_array(folder / f"{name}.offsets.npy")
         try:
-            return cls(memoryview(blob.read_bytes()), np.load(offsets, allow_pickle=False))
+            return cls(memoryview(path.read_bytes()), offsets)
         except FileNotFoundError as error:
-            raise BundleMissing(f"{error.filename} is not there") from error
-        except (ValueError, EOFError) as error:
-            raise BundleCorrupt(f"{blob} and {offsets} do not belong together: {error}") from error
+            raise BundleMissing(f"{path} is not there") from error
+        except ValueError as error:
+            raise BundleCorrupt(f"{path} and {name}.offsets.npy do not belong together: {error}") from error
 
     def write(self, folder: Path, name: str) -> None:
         """Write `NAME.bin` and `NAME.offsets.npy`."""
