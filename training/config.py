@@ -30,14 +30,24 @@ class Config(BaseModel):
         given = {name: value for name, value in (flags or {}).items() if value is not None}
         try:
             found = tomllib.loads(path.read_text(encoding="utf-8")) if path else {}
-            return cls.model_validate(found | given)
         except OSError as error:
             raise ConfigError(f"{path}: {error.strerror}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path} is no TOML: {error}") from error
+        return cls.from_values(found | given, str(path or "command line"))
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, object], where: str) -> Self:
+        """Check values that were given in the place named.
+
+        Raises:
+            ConfigError: an unknown key or a bad value; place and key are named.
+        """
+        try:
+            return cls.model_validate(values)
         except ValidationError as error:
             problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-            raise ConfigError(f"{path or 'command line'}: {problems}") from error
+            raise ConfigError(f"{where}: {problems}") from error
 
     @property
     def hash(self) -> str:

@@ -64,6 +64,8 @@ class Task:
     """(batch, epoch) -> loss."""
     validate: Callable[[], float] | None
     """Higher is better; None: minus the training loss."""
+    recipe: str = ""
+    """All that decides what is learnt (data, teachers, settings): a training of another recipe is not gone on with."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class _Run:
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
         )
+        self.recipe = f"{task.title}\n{task.recipe}\n{config.model_dump_json()}"
         self.curve: list[CurvePoint] = []
         self.best = {name: one.clone() for name, one in task.model.state_dict().items()}
         self._resume()
@@ -102,8 +105,8 @@ class _Run:
         if not self.path.is_file():
             return
         state = torch.load(self.path, weights_only=True)
-        if state["config"] != self.config.model_dump_json():
-            return  # another recipe: begin anew
+        if state.get("recipe") != self.recipe:
+            return  # begin anew
         self.task.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.best = state["best"]
@@ -116,7 +119,7 @@ class _Run:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         state = {
-            "config": self.config.model_dump_json(),
+            "recipe": self.recipe,
             "model": self.task.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "best": self.best,

@@ -121,7 +121,7 @@ def distill(
     device = config.fit.pick_device()
     torch.manual_seed(config.fit.seed)
     family = student_family(name)
-    sizes = family.config.model_validate(config.student)
+    sizes = family.config.from_values(config.student, "student")
     student = family.build(sizes, len(dataset.catalog))
     panel = TeacherPanel(knowledge, row, device) if knowledge else None
     objective = Distillation(student, panel, row, config)
@@ -134,6 +134,7 @@ def distill(
         epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
         loss=objective.loss,
         validate=lambda: validation_ndcg(student, dataset, selection, config.select_on),
+        recipe=config.hash + lineage_of(dataset).hash + (knowledge.record.hash if knowledge else ""),
     )
     fitted = fit(task, config.fit, out)
     heard = panel.heard if panel else ()

@@ -64,15 +64,16 @@ def pretrain(name: str, datasets: Sequence[Dataset], recipe: TeacherRecipe, out:
     device = recipe.pretrain.fit.pick_device()
     objective = UniSRecPretraining(model, corpus.text_word_drop.to(device), recipe.pretrain)
     batches = WindowBatches(corpus.windows, recipe.pretrain.fit.rows_per_batch)
+    lineage = merged_lineage(datasets)
     task = Task(
         title=f"pre-training {name}",
         model=model,
         epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
         loss=objective.loss,
         validate=None,
+        recipe=recipe.hash + lineage.hash,
     )
     fitted = fit(task, recipe.pretrain.fit, out)
-    lineage = merged_lineage(datasets)
     return _save(model, _record(name, "pretrained", config, recipe.pretrain, lineage, fitted, model), out)
 
 
@@ -89,6 +90,7 @@ def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init
     model = _initialised(recipe, text, init)
     settings = recipe.finetune
     device = settings.fit.pick_device()
+    lineage = lineage_of(dataset)
     windows = train_windows(dataset.interactions, dataset.split, model.max_history)
     batches = WindowBatches(windows, settings.fit.rows_per_batch)
     task = Task(
@@ -97,9 +99,10 @@ def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init
         epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
         loss=lambda batch, epoch: softmax_over_catalogue(model, batch),
         validate=lambda: validation_ndcg(model, dataset, dataset.split.validation, settings.select_on),
+        recipe=recipe.hash + lineage.hash + (read_record(init).weights_sha256 if init else ""),
     )
     fitted = fit(task, settings.fit, out)
-    return _save(model, _record(name, "finetuned", model.config, settings, lineage_of(dataset), fitted, model), out)
+    return _save(model, _record(name, "finetuned", model.config, settings, lineage, fitted, model), out)
 
 
 def load_teacher(folder: Path, dataset: Dataset) -> tuple[UniSRec, ModelRecord]:

@@ -1,0 +1,166 @@
+"""A training that was killed and goes on gives what it would have given: bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from training.fitting import STATE, FitConfig, Fitted, StepLoss, Task, fit, forget
+
+CONFIG = FitConfig(epochs=6, patience=6, learning_rate=0.05, device="cpu")
+
+
+class Killed(Exception):
+    """Stands for the power going off."""
+
+
+class Regression:
+    """A network with dropout that learns a line; its batches are drawn anew every epoch."""
+
+    def __init__(self, *, killed_in: int = 0, values: list[float] | None = None) -> None:
+        torch.manual_seed(11)
+        self.model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1))
+        self.killed_in, self.values = killed_in, values
+        self.validated: list[dict[str, Tensor]] = []
+        self.epochs_run: list[int] = []
+
+    @property
+    def task(self) -> Task:
+        return Task("a line", self.model, self._epoch, self._loss, self._validate if self.values else None)
+
+    def _epoch(self, rng: np.random.Generator) -> Iterator[Tensor]:
+        return (torch.from_numpy(rng.normal(size=(size, 3)).astype(np.float32)) for size in (8, 8, 4))
+
+    def _loss(self, batch: Tensor, epoch: int) -> StepLoss:
+        if epoch == self.killed_in and len(batch) == 4:  # in the middle of the epoch
+            raise Killed
+        self.epochs_run.append(epoch)
+        assert self.model.training
+        return StepLoss((self.model(batch) - batch.sum(dim=1, keepdim=True)).square().mean(), len(batch))
+
+    def _validate(self) -> float:
+        assert not self.model.training
+        assert not torch.is_grad_enabled()
+        self.validated.append({name: one.clone() for name, one in self.model.state_dict().items()})
+        assert self.values is not None
+        return self.values[len(self.validated) - 1]
+
+
+def same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def curve(fitted: Fitted) -> list[tuple[int, float, float]]:
+    return [(one.epoch, one.loss, one.validation) for one in fitted.curve]
+
+
+@pytest.mark.parametrize("killed_in", [1, 2, 6])
+def test_a_training_goes_on_as_if_it_had_not_been_killed(tmp_path: Path, killed_in: int) -> None:
+    whole, killed, resumed = Regression(), Regression(killed_in=killed_in), Regression()
+    wanted = fit(whole.task, CONFIG, tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(killed.task, CONFIG, tmp_path / "killed")
+    torch.randn(99)  # another process has another random state
+    found = fit(resumed.task, CONFIG, tmp_path / "killed")
+    assert curve(found) == curve(wanted)
+    assert found.best_epoch == wanted.best_epoch
+    assert same_weights(resumed.model.state_dict(), whole.model.state_dict())
+    assert min(resumed.epochs_run) == killed_in  # what was done is not done again
+
+
+def test_a_kill_between_two_files_loses_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        fit(Regression(killed_in=3).task, CONFIG, tmp_path)
+    (tmp_path / STATE).with_suffix(".partial").write_bytes(b"half a file")
+    resumed = Regression()
+    fit(resumed.task, CONFIG, tmp_path)
+    assert min(resumed.epochs_run) == 3
+
+
+def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
+    first, again = Regression(), Regression()
+    wanted = fit(first.task, CONFIG, tmp_path)
+    found = fit(again.task, CONFIG, tmp_path)
+    assert not again.epochs_run
+    assert curve(found) == curve(wanted)
+    assert same_weights(again.model.state_dict(), first.model.state_dict())
+
+
+@pytest.mark.parametrize("changes", [{"learning_rate": 0.01}, {"seed": 5}, {"epochs": 5}])
+def test_another_recipe_begins_anew(tmp_path: Path, changes: dict[str, float]) -> None:
+    with pytest.raises(Killed):
+        fit(Regression(killed_in=4).task, CONFIG, tmp_path)
+    other = CONFIG.model_copy(update=changes)
+    found, wanted = Regression(), Regression()
+    assert curve(fit(found.task, other, tmp_path)) == curve(fit(wanted.task, other, tmp_path / "fresh"))
+    assert same_weights(found.model.state_dict(), wanted.model.state_dict())
+
+
+def test_another_task_begins_anew(tmp_path: Path) -> None:
+    """The same recipe for something else (another row of the study, say) must not go on from these weights."""
+    with pytest.raises(Killed):
+        fit(Regression(killed_in=4).task, CONFIG, tmp_path)
+    other = Regression()
+    task = Task("another line", other.model, other.task.epoch, other.task.loss, None)
+    fit(task, CONFIG, tmp_path)
+    assert min(other.epochs_run) == 1
+
+
+def test_forgotten_is_forgotten(tmp_path: Path) -> None:
+    fit(Regression().task, CONFIG, tmp_path)
+    forget(tmp_path)
+    forget(tmp_path)
+    again = Regression()
+    fit(again.task, CONFIG, tmp_path)
+    assert min(again.epochs_run) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "epochs_run", "best"),
+    [
+        ([0.1, 0.3, 0.2, 0.25, 0.9, 0.9], 4, 2),  # two in a row brought nothing
+        ([0.1, 0.1, 0.1, 0.9, 0.9, 0.9], 3, 1),  # equal is no better
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 6, 6),
+        ([0.5, 0.4, 0.6, 0.1, 0.1, 0.9], 5, 3),
+    ],
+)
+def test_training_stops_when_patience_ends_and_leaves_the_best_weights(
+    tmp_path: Path, values: list[float], epochs_run: int, best: int
+) -> None:
+    regression = Regression(values=values)
+    fitted = fit(regression.task, CONFIG.model_copy(update={"patience": 2}), tmp_path)
+    assert [point.validation for point in fitted.curve] == values[:epochs_run]
+    assert fitted.best_epoch == best
+    assert same_weights(regression.model.state_dict(), regression.validated[best - 1])
+    assert not regression.model.training
+
+
+def test_without_validation_the_lowest_training_loss_is_the_best(tmp_path: Path) -> None:
+    fitted = fit(Regression().task, CONFIG, tmp_path)
+    assert all(point.validation == -point.loss for point in fitted.curve)
+    assert fitted.curve[fitted.best_epoch - 1].loss == min(point.loss for point in fitted.curve)
+    assert fitted.seconds == pytest.approx(sum(point.seconds for point in fitted.curve))
+
+
+def test_the_loss_of_an_epoch_is_a_mean_over_rows_not_over_batches(tmp_path: Path) -> None:
+    weight = nn.Parameter(torch.zeros(1))
+    model = nn.ParameterList([weight])
+    losses: Callable[[tuple[float, int], int], StepLoss] = lambda batch, epoch: StepLoss(  # noqa: E731
+        batch[0] + 0 * weight.sum(), batch[1]
+    )
+    task = Task("known losses", model, lambda rng: [(1.0, 30), (5.0, 10)], losses, None)
+    assert fit(task, CONFIG.model_copy(update={"epochs": 1}), tmp_path).curve[0].loss == pytest.approx(2.0)
+
+
+def test_frozen_parameters_stay(tmp_path: Path) -> None:
+    regression = Regression()
+    regression.model[0].requires_grad_(requires_grad=False)
+    before = {name: one.clone() for name, one in regression.model.state_dict().items()}
+    fit(regression.task, CONFIG, tmp_path)
+    after = regression.model.state_dict()
+    assert [name for name in before if not torch.equal(before[name], after[name])] == ["2.weight", "2.bias"]
