@@ -1,0 +1,30 @@
+import torch
+from torch import Tensor
+
+from training.teachers.base import Teacher
+
+
+class LongVectors(Teacher):
+    """Vectors of any length: the base has to bring them to length 1."""
+
+    max_history = 3
+    temperature = 0.1
+
+    def raw_item_matrix(self) -> Tensor:
+        return torch.tensor([[0.0, 0.0], [3.0, 4.0], [0.0, 9.0]])
+
+    def raw_hidden(self, history: Tensor, items: Tensor) -> Tensor:
+        return torch.nn.functional.embedding(history, items).cumsum(dim=1)
+
+
+def test_scores_are_cosines() -> None:
+    teacher = LongVectors()
+    user = teacher.encode(torch.tensor([[0, 1, 2]]))
+    raw = torch.tensor([[3.0, 13.0]])
+    assert torch.allclose(
+        user @ teacher.item_matrix()[1:].T, torch.cosine_similarity(raw, teacher.raw_item_matrix()[1:])
+    )
+
+
+def test_an_empty_vector_stays_empty_and_finite() -> None:
+    assert torch.equal(LongVectors().item_matrix()[0], torch.zeros(2))
