@@ -141,6 +141,8 @@ def _folder(number: int, record: ModelRecord) -> str:
 def _ask(dataset: Dataset, teacher: Teacher, record: ModelRecord, folder: Path) -> TeacherEntry:
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in (folder / "teacher.json", folder.parent / RECORD):  # they vouch for files that are about to change
+        stale.unlink(missing_ok=True)
     row = dataset.split.train_rows(dataset.interactions)  # [S]
     with torch.no_grad():
         item = teacher.item_matrix()  # [N+1, D]
@@ -190,24 +192,28 @@ def _remembered(folder: Path, record: ModelRecord) -> TeacherEntry | None:
     path = folder / "teacher.json"
     if not path.is_file():
         return None
-    entry = TeacherEntry.model_validate_json(path.read_bytes())
+    try:
+        entry = TeacherEntry.model_validate_json(path.read_bytes())
+    except ValidationError:
+        return None  # damaged: asking again makes it whole
     return entry if entry.fingerprint == record.weights_sha256 else None
 
 
 def _read_memory(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory:
     loaded = {}
-    for name, shape in {
-        "row": (entry.rows,),
-        "user": (entry.rows, entry.width),
-        "item": (items + 1, entry.width),
+    for name, (shape, dtype) in {
+        "row": ((entry.rows,), np.int64),
+        "user": ((entry.rows, entry.width), np.float16),
+        "item": ((items + 1, entry.width), np.float16),
     }.items():
         path = folder / f"{name}.npy"
         try:
             loaded[name] = np.load(path, mmap_mode="r", allow_pickle=False)
         except FileNotFoundError as error:
             raise ArtefactMissing(f"{path} is not there") from error
-        except ValueError as error:
+        except (ValueError, EOFError) as error:
             raise ArtefactCorrupt(f"{path}: {error}") from error
-        if loaded[name].shape != shape:
-            raise ArtefactCorrupt(f"{path}: shape {loaded[name].shape}, {RECORD} states {shape}")
+        found = (loaded[name].shape, loaded[name].dtype)
+        if found != (shape, np.dtype(dtype)):
+            raise ArtefactCorrupt(f"{path}: {found[1]} {found[0]}, by {RECORD} {np.dtype(dtype)} {shape}")
     return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"])
