@@ -58,7 +58,7 @@ def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
         _write_files(student, dataset, aside)
         manifest = seal(aside, _draft(student, record, dataset, aside))
         ModelBundle.read(aside)
-        _take_the_place_of(bundle, aside)
+        take_the_place_of(bundle, aside)
     return manifest
 
 
@@ -143,8 +143,12 @@ def _write_golden(graphs: OnnxStudent, histories: NDArray[np.int64], items: int,
     Golden(histories, user, chosen, scores).write(folder / GOLDEN_FILE)
 
 
-def _take_the_place_of(bundle: Path, aside: Path) -> None:
-    """Two renames: a reader finds the old bundle, for an instant none, then the new one; never half of one."""
+def take_the_place_of(bundle: Path, aside: Path) -> None:
+    """Two renames: a reader finds the old bundle, for an instant none, then the new one; never half of one.
+
+    Raises:
+        OSError: the new one cannot be moved; the old one is where it was.
+    """
     if not bundle.exists():
         aside.rename(bundle)
         return

@@ -13,7 +13,7 @@ import pytest
 from export.errors import ExportError, ParityBroken
 from export.histories import GOLDEN, awkward_histories
 from export.parity import TOLERANCE
-from export.publish import publish
+from export.publish import publish, take_the_place_of
 from service.bundle import ModelBundle
 from service.settings import Settings
 from service.state import open_model
@@ -125,3 +125,10 @@ def test_a_place_where_no_folder_can_be_is_named(run: Path, tmp_path: Path) -> N
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match=r"file/bundle cannot be written"):
         publish(run, None, tmp_path / "file" / "bundle")
+
+
+def test_an_old_bundle_comes_back_when_the_new_one_cannot_take_its_place(bundle_copy: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        take_the_place_of(bundle_copy, bundle_copy.with_name("vanished"))
+    ModelBundle.read(bundle_copy)
+    assert [path.name for path in bundle_copy.parent.iterdir()] == [bundle_copy.name]
