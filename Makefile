@@ -123,7 +123,7 @@ docs: $(INSTALLED) ## build the documentation into site/; a broken link is an er
 
 bench: $(BUNDLE)/manifest.json ## time the two graphs of the bundle; results under benchmarks/results
 	@mkdir -p benchmarks/results
-	PRMKD_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest benchmarks --benchmark-json=benchmarks/results/latest.json
+	PRMKD_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest -q benchmarks/bench_*.py --benchmark-json=benchmarks/results/latest.json
 
 load: $(INSTALLED) ## load a running service (LOAD_HOST, LOAD_USERS, LOAD_TIME)
 	$(BIN)/locust -f loadtest/locustfile.py --headless --host $(LOAD_HOST) --users $(LOAD_USERS) \
