@@ -43,6 +43,8 @@ class Clicker(CheckedUser):
         item = random.choice(shown)
         event = {"user_id": self.user, "item_id": item, "event_id": uuid4().hex}
         if not self._send("/events", event, Stored(accepted=1, duplicates=0, unknown_items=[])):
+            self._erase()  # a refused event may be stored nevertheless: nothing more can be said of this user
+            self._begin()
             return
         self.clicked.append(item)
         if random.random() < 0.2:
