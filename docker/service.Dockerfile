@@ -26,7 +26,8 @@ raise SystemExit(f'must not be in the service image: {bad}' if bad else 0)"
 FROM python:${PYTHON}-slim
 RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent app
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# ONNX Runtime tells its makers of every model it loads, unless it is told not to.
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1
 WORKDIR /
 USER 10001
 EXPOSE 8000

@@ -28,7 +28,7 @@ COPY --from=build /venv /venv
 COPY configs /app/configs
 COPY docker/train.sh /app/train.sh
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    XDG_CACHE_HOME=/work/cache HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+    ORT_DISABLE_TELEMETRY=1 XDG_CACHE_HOME=/work/cache HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 WORKDIR /app
 USER 10001
 VOLUME ["/models", "/work"]

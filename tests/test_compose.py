@@ -66,6 +66,11 @@ def test_versions_are_the_tested_ones(dockerfile: str) -> None:
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES)
+def test_images_do_not_report_to_the_makers_of_onnx_runtime(dockerfile: str) -> None:
+    assert "ORT_DISABLE_TELEMETRY=1" in only(final_stage(dockerfile), "ENV").split()
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES)
 def test_what_is_copied_exists_and_is_in_the_build_context(dockerfile: str) -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     for name, rest in instructions(dockerfile):
