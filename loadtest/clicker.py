@@ -79,8 +79,9 @@ class Clicker(CheckedUser):
     def _end(self) -> None:
         """The stored history must be the clicks in their order; then it is erased."""
         with self.client.get(f"/users/{self.user}/history", name="/users/ID/history", catch_response=True) as response:
-            told = response.json() if response.status_code == HTTPStatus.OK else {"items": []}
-            if [one["item_id"] for one in told["items"]] != self.clicked:
+            if response.status_code != HTTPStatus.OK:
+                response.failure(f"status {response.status_code}")
+            elif [one["item_id"] for one in response.json()["items"]] != self.clicked:
                 response.failure("the stored history is not what was clicked")
         self._erase()
         self._begin()

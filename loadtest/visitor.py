@@ -80,9 +80,9 @@ class Visitor(CheckedUser):
         ids = random.sample(self.items, k=min(10, len(self.items)))
         if not ids:
             return
-        with self.client.get(
-            f"/items?{urlencode([('ids', one) for one in ids])}", name="/items", catch_response=True
-        ) as response:
-            told = response.json() if response.status_code == HTTPStatus.OK else {"items": []}
-            if [one["item_id"] for one in told["items"]] != ids:
+        path = f"/items?{urlencode([('ids', one) for one in ids])}"
+        with self.client.get(path, name="/items", catch_response=True) as response:
+            if response.status_code != HTTPStatus.OK:
+                response.failure(f"status {response.status_code}")
+            elif [one["item_id"] for one in response.json()["items"]] != ids:
                 response.failure("not the cards that were asked for")
