@@ -13,7 +13,7 @@ INSTALLED := $(VENV)/installed
 SERVICE_INSTALLED := $(SERVICE_VENV)/installed
 # torch from the CPU index only where pip is not told otherwise: set TORCH_INDEX to an index of wheels for your GPU, or leave it empty.
 TORCH_INDEX ?=
-PIP_FLAGS := --quiet --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PIP_FLAGS := -qq --disable-pip-version-check --no-input $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 CODE := service training export tests loadtest benchmarks examples
 
 BUILD := build/movielens-100k
