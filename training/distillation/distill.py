@@ -14,7 +14,6 @@ from training.artefacts import (
     ArtefactMismatch,
     Lineage,
     ModelRecord,
-    TeacherSource,
     load_weights,
     read_record,
     require_same_data,
@@ -61,27 +60,27 @@ class Distillation:
 
     def __init__(self, student: TwoTower, panel: TeacherPanel | None, row: Row, config: DistillConfig) -> None:
         """No panel: the next-item loss alone (row A0)."""
-        self._student, self._panel, self._row, self._config = student, panel, row, config
+        self.student, self.panel, self.config, self._row = student, panel, config, row
 
     def loss(self, batch: Batch, epoch: int) -> StepLoss:
         """L = L_rec + lambda(e) L_kd on one batch; `epoch` counts from 1."""
-        hidden = self._student.hidden(batch.history)[batch.asked]  # [R, D]
-        items = self._student.item_matrix()  # [N+1, D]
+        hidden = self.student.hidden(batch.history)[batch.asked]  # [R, D]
+        items = self.student.item_matrix()  # [N+1, D]
         logits = hidden @ items[PAD + 1 :].T  # [R, N]
         target = batch.target[batch.asked]  # [R]
         loss = next_item_loss(logits, target - 1)  # []
-        if self._panel is not None:
-            loss = loss + self._ramp(epoch) * self._from_teachers(self._panel, batch, logits)  # []
+        if self.panel is not None:
+            loss = loss + self._ramp(epoch) * self._from_teachers(self.panel, batch, logits)  # []
         return StepLoss(loss, target.numel())
 
     def _from_teachers(self, panel: TeacherPanel, batch: Batch, logits: Tensor) -> Tensor:
         """L_kd over the candidates of the batch: a scalar."""
-        asked = candidates(batch, self._config.candidates, logits.shape[1])
+        asked = candidates(batch, self.config.candidates, logits.shape[1])
         opinions = panel.opinions(batch.row[batch.asked], asked.blocked, asked.items)
         weights = self._weights(opinions, asked.target)  # [M, R]
-        target = mixture(opinions.log_p(self._config.temperature), weights)  # [R, C]
+        target = mixture(opinions.log_p(self.config.temperature), weights)  # [R, C]
         gate = opinions.present.any(dim=0).to(logits.dtype)  # [R]: a row that no teacher scored teaches nothing
-        return kl_to_mixture(target, logits[:, asked.items - 1], gate, self._config.temperature)  # []
+        return kl_to_mixture(target, logits[:, asked.items - 1], gate, self.config.temperature)  # []
 
     def _weights(self, opinions: Opinions, target: Tensor) -> Tensor:
         """float[M, R]; confidence and consistency are read at T = 1."""
@@ -95,8 +94,8 @@ class Distillation:
 
     def _ramp(self, epoch: int) -> float:
         """lambda(e)."""
-        warm_up = self._config.warm_up_epochs
-        return self._config.weight * (min(1.0, epoch / warm_up) if warm_up else 1.0)
+        warm_up = self.config.warm_up_epochs
+        return self.config.weight * (min(1.0, epoch / warm_up) if warm_up else 1.0)
 
 
 def distill(
@@ -118,26 +117,13 @@ def distill(
     source, out = places
     row = study_row(row_name)
     knowledge = _knowledge_for(row, source, dataset)
-    device = config.fit.pick_device()
+    panel = TeacherPanel(knowledge, row, config.fit.pick_device()) if knowledge else None
     torch.manual_seed(config.fit.seed)
     family = student_family(name)
     sizes = family.config.from_values(config.student, "student")
     student = family.build(sizes, len(dataset.catalog))
-    panel = TeacherPanel(knowledge, row, device) if knowledge else None
-    objective = Distillation(student, panel, row, config)
-    windows = train_windows(dataset.interactions, dataset.split, student.max_history)
-    batches = WindowBatches(windows, config.fit.rows_per_batch)
-    selection = selection_half(dataset.split.validation)
-    task = Task(
-        title=f"training {name}, row {row.name} ({row.meaning})",
-        model=student,
-        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
-        loss=objective.loss,
-        validate=lambda: validation_ndcg(student, dataset, selection, config.select_on),
-        recipe=config.hash + lineage_of(dataset).hash + (knowledge.record.hash if knowledge else ""),
-    )
+    task = _task(f"training {name}, row {row.name} ({row.meaning})", dataset, Distillation(student, panel, row, config))
     fitted = fit(task, config.fit, out)
-    heard = panel.heard if panel else ()
     record = ModelRecord(
         kind="student",
         stage="distilled",
@@ -147,7 +133,7 @@ def distill(
         recipe=config.model_dump(mode="json"),
         data=lineage_of(dataset),
         data_folder=os.path.relpath(dataset.folder, out),
-        teachers=tuple(TeacherSource(name=one.entry.name, fingerprint=one.entry.fingerprint) for one in heard),
+        teachers=panel.sources if panel else (),
         seed=config.fit.seed,
         parameters=student.parameters_count,
         curve=fitted.curve,
@@ -157,6 +143,24 @@ def distill(
     saved = save_model(out, student, record)
     forget(out)
     return saved
+
+
+def _task(title: str, dataset: Dataset, objective: Distillation) -> Task:
+    """What the training loop is to do: the windows of the train part, and the selection half to stop by."""
+    student, config = objective.student, objective.config
+    device = config.fit.pick_device()
+    windows = train_windows(dataset.interactions, dataset.split, student.max_history)
+    batches = WindowBatches(windows, config.fit.rows_per_batch)
+    selection = selection_half(dataset.split.validation)
+    teachers = objective.panel.sources if objective.panel else ()
+    return Task(
+        title=title,
+        model=student,
+        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
+        loss=objective.loss,
+        validate=lambda: validation_ndcg(student, dataset, selection, config.select_on),
+        recipe=" ".join([title, config.hash, lineage_of(dataset).hash, *(one.fingerprint for one in teachers)]),
+    )
 
 
 def load_student(folder: Path, lineage: Lineage, items: int) -> tuple[TwoTower, ModelRecord]:

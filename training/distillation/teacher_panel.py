@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.artefacts import TeacherSource
 from training.config import ConfigError
 from training.distillation.rows import Row
 from training.knowledge import TeacherKnowledge, TeacherMemory
@@ -40,6 +41,11 @@ class TeacherPanel:
         self.heard = knowledge.teachers if row.only is None else (knowledge.teachers[row.only],)
         self._items = [teacher.items().to(device) for teacher in self.heard]  # M x [N+1, D_m]
         self._device = device
+
+    @property
+    def sources(self) -> tuple[TeacherSource, ...]:
+        """Who is heard."""
+        return tuple(TeacherSource(name=one.entry.name, fingerprint=one.entry.fingerprint) for one in self.heard)
 
     def opinions(self, rows: Tensor, blocked: Tensor, candidates: Tensor) -> Opinions:
         """Ask all of them.

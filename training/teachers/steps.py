@@ -74,7 +74,7 @@ def pretrain(name: str, datasets: Sequence[Dataset], recipe: TeacherRecipe, out:
         recipe=recipe.hash + lineage.hash,
     )
     fitted = fit(task, recipe.pretrain.fit, out)
-    return _save(model, _record(name, "pretrained", config, recipe.pretrain, lineage, fitted, model), out)
+    return _save(model, _record("pretrained", model, recipe.pretrain, lineage, fitted), out)
 
 
 def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init: Path | None = None) -> ModelRecord:
@@ -102,7 +102,7 @@ def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init
         recipe=recipe.hash + lineage.hash + (read_record(init).weights_sha256 if init else ""),
     )
     fitted = fit(task, settings.fit, out)
-    return _save(model, _record(name, "finetuned", model.config, settings, lineage, fitted, model), out)
+    return _save(model, _record("finetuned", model, settings, lineage, fitted), out)
 
 
 def load_teacher(folder: Path, dataset: Dataset) -> tuple[UniSRec, ModelRecord]:
@@ -143,15 +143,13 @@ def _initialised(recipe: TeacherRecipe, text: torch.Tensor, init: Path | None) -
     return model
 
 
-def _record(
-    name: str, stage: str, config: UniSRecConfig, recipe: Config, lineage: Lineage, fitted: Fitted, model: UniSRec
-) -> ModelRecord:
+def _record(stage: str, model: UniSRec, recipe: Config, lineage: Lineage, fitted: Fitted) -> ModelRecord:
     return ModelRecord.model_validate(
         {
             "kind": "teacher",
             "stage": stage,
-            "name": name,
-            "config": config.model_dump(mode="json"),
+            "name": model.name,
+            "config": model.config.model_dump(mode="json"),
             "recipe": recipe.model_dump(mode="json"),
             "data": lineage,
             "seed": recipe.model_dump()["fit"]["seed"],

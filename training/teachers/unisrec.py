@@ -38,6 +38,7 @@ class UniSRecConfig(Config):
 class UniSRec(Teacher):
     """The text vectors are a buffer that is not saved: they belong to the data set, and are given anew."""
 
+    name = "unisrec"
     text: Tensor
     """float[N+1, F]"""
 
