@@ -54,9 +54,8 @@ $(SERVICE_INSTALLED): pyproject.toml constraints.txt
 
 serve: $(BUNDLE)/manifest.json ## build a model from MovieLens 100K (first time: minutes) and serve it with the console
 	@echo "serving $(BUNDLE): the console is at http://$(HOST):$(PORT), Ctrl-C ends it"
-	@trap '' INT; REC_SEED_INTERACTIONS=$(DATA)/interactions.csv.gz \
-		sh -c 'trap - INT; exec $(BIN)/python -m service serve $(BUNDLE) --host $(HOST) --port $(PORT) --workers $(WORKERS)' \
-		|| { code=$$?; [ $$code -eq 130 ] || exit $$code; }
+	@trap : INT; REC_SEED_INTERACTIONS=$(DATA)/interactions.csv.gz $(BIN)/python -m service serve $(BUNDLE) \
+		--host $(HOST) --port $(PORT) --workers $(WORKERS) || [ $$? -eq 130 ]
 
 bundle: $(BUNDLE)/manifest.json ## the same without serving it
 
