@@ -23,6 +23,7 @@ def open_session(path: Path, device: Device, threads: int) -> ort.InferenceSessi
         DeviceUnavailable: onnxruntime has no such device; it would else fall back to the CPU without a word.
         BundleCorrupt: onnxruntime does not accept the file.
     """
+    ort.disable_telemetry_events()  # some builds would else tell their makers which models are opened
     wanted = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
