@@ -32,6 +32,7 @@ class OnnxStudent:
     @classmethod
     def load(cls, folder: Path) -> OnnxStudent:
         """Open the graphs of a bundle's folder on the CPU."""
+        onnxruntime.disable_telemetry_events()  # some builds would else tell their makers which models are opened
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         sessions = (
