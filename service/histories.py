@@ -91,7 +91,7 @@ class Histories:
 
         A failure may leave the events of some users stored and of others not. With event ids a repeat is safe.
         """
-        return sum(await self._call(lambda: self._send(events)))
+        return sum(await self._call(lambda: self._send(events), self._settings.redis_write_timeout_ms))
 
     async def _send(self, events: dict[str, list[StoredEvent]]) -> list[int]:
         pipe = self._redis.pipeline(transaction=False)
@@ -105,7 +105,8 @@ class Histories:
 
     async def erase(self, user_id: str) -> None:
         """Forget all that is stored of a user, event ids too."""
-        await self._call(lambda: self._redis.unlink(history_key(user_id), events_key(user_id)))
+        keys = history_key(user_id), events_key(user_id)
+        await self._call(lambda: self._redis.unlink(*keys), self._settings.redis_write_timeout_ms)
 
     async def sample(self, size: int) -> list[str]:
         """Up to `size` different users that have a history, drawn at random; sorted."""
@@ -133,8 +134,8 @@ class Histories:
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._redis.aclose()
 
-    async def _call(self, command: Callable[[], Awaitable[T]]) -> T:
-        """Run a command in a task of its own, and wait for it no longer than patience lasts.
+    async def _call(self, command: Callable[[], Awaitable[T]], patience_ms: int | None = None) -> T:
+        """Run a command in a task of its own, and wait for it no longer than patience lasts (None: a read's).
 
         The task is never cancelled, neither by impatience nor with its request: its reply would stay on the connection
         for the next caller (redis-py #2624). It runs to its end, or to the socket's own, far longer time-out.
@@ -144,7 +145,7 @@ class Histories:
         task = asyncio.ensure_future(command())
         self._running.add(task)
         task.add_done_callback(self._finished)
-        await self._wait(task)
+        await self._wait(task, (patience_ms or self._settings.redis_timeout_ms) / 1000)
         if not task.done():
             raise self._failure("did not answer in time")
         error = task.exception()
@@ -155,10 +156,9 @@ class Histories:
         self._breaker.succeeded()
         return task.result()
 
-    async def _wait(self, task: asyncio.Future[T]) -> None:
+    async def _wait(self, task: asyncio.Future[T], seconds: float) -> None:
         """Wait one time-out; again, a few times, when this loop itself woke late: then the reply may lie unread, and
         an overloaded service would take a healthy Redis for a dead one."""
-        seconds = self._settings.redis_timeout_ms / 1000
         for _ in range(LATE_WAITS):
             started = perf_counter()
             await asyncio.wait({task}, timeout=seconds)
@@ -185,7 +185,7 @@ def connect(settings: Settings) -> Redis:
     """
     if settings.redis_url is None:
         raise ValueError("REC_REDIS_URL is not set (`python -m service serve` starts a server of its own without it)")
-    seconds = settings.redis_timeout_ms / 1000 + SOCKET_SECONDS
+    seconds = max(settings.redis_timeout_ms, settings.redis_write_timeout_ms) / 1000 + SOCKET_SECONDS
     pool = BlockingConnectionPool.from_url(
         settings.redis_url,
         max_connections=settings.redis_connections,

@@ -94,7 +94,12 @@ def test_a_hung_or_raving_redis_costs_a_timeout_and_then_nothing(
     serve: Serve, settings: Settings, tmp_path: Path, garbage: bytes
 ) -> None:
     with hung_server(tmp_path, garbage) as url:
-        changed = {"redis_url": url, "redis_timeout_ms": 20, "breaker_open_seconds": 60.0}
+        changed = {
+            "redis_url": url,
+            "redis_timeout_ms": 20,
+            "redis_write_timeout_ms": 200,
+            "breaker_open_seconds": 60.0,
+        }
         client = serve(settings.model_copy(update=changed))
         felt = []
         for _ in range(12):
@@ -174,3 +179,33 @@ def test_a_body_that_dawdles_is_refused_and_holds_no_permit(serve: Serve, settin
         answer = slow.post("/recommend", content=dawdle(), headers={"Content-Type": "application/json"})
     assert answer.status_code == 408
     assert answer.json()["error"] == "body_too_slow"
+
+
+async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter, delay: float) -> None:
+    while data := await source.read(65_536):
+        await asyncio.sleep(delay)
+        sink.write(data)
+    sink.close()
+
+
+def test_a_slow_redis_degrades_reads_and_loses_no_write(settings: Settings, tmp_path: Path) -> None:
+    """Replies come 0.2 s late: longer than a read waits, shorter than a write does."""
+
+    async def scenario() -> None:
+        real = (settings.redis_url or "").removeprefix("unix://")
+
+        async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            replies, requests = await asyncio.open_unix_connection(real)
+            await asyncio.gather(_pass_on(reader, requests, 0), _pass_on(replies, writer, 0.2))
+
+        slow = {"redis_url": f"unix://{tmp_path / 'slow.sock'}", "redis_timeout_ms": 20, "redis_write_timeout_ms": 5000}
+        async with await asyncio.start_unix_server(proxy, tmp_path / "slow.sock"):
+            histories = Histories(settings.model_copy(update=slow), Metrics())
+            user = uuid4().hex
+            assert await histories.append({user: [StoredEvent("a")]}) == 1
+            with pytest.raises(HistoryUnavailable):
+                await histories.read(user)
+            await histories.erase(user)
+            await histories.close()
+
+    asyncio.run(scenario())
