@@ -82,8 +82,15 @@ class Histories:
         self._running: set[asyncio.Future[Any]] = set()
 
     async def read(self, user_id: str) -> list[str]:
-        """The item ids of a user, newest last; empty when there are none."""
-        items = await self._call(lambda: self._redis.lrange(history_key(user_id), 0, -1))
+        """The item ids of a user, newest last; empty when there are none. For a recommendation, which cannot wait."""
+        return await self._read(user_id, self._settings.redis_timeout_ms)
+
+    async def show(self, user_id: str) -> list[str]:
+        """The same for one who asks for just that, and can wait."""
+        return await self._read(user_id, self._settings.redis_long_timeout_ms)
+
+    async def _read(self, user_id: str, patience_ms: int) -> list[str]:
+        items = await self._call(lambda: self._redis.lrange(history_key(user_id), 0, -1), patience_ms)
         return [_text(item) for item in items]
 
     async def append(self, events: dict[str, list[StoredEvent]]) -> int:
@@ -91,7 +98,7 @@ class Histories:
 
         A failure may leave the events of some users stored and of others not. With event ids a repeat is safe.
         """
-        return sum(await self._call(lambda: self._send(events), self._settings.redis_write_timeout_ms))
+        return sum(await self._call(lambda: self._send(events), self._settings.redis_long_timeout_ms))
 
     async def _send(self, events: dict[str, list[StoredEvent]]) -> list[int]:
         pipe = self._redis.pipeline(transaction=False)
@@ -106,11 +113,11 @@ class Histories:
     async def erase(self, user_id: str) -> None:
         """Forget all that is stored of a user, event ids too."""
         keys = history_key(user_id), events_key(user_id)
-        await self._call(lambda: self._redis.unlink(*keys), self._settings.redis_write_timeout_ms)
+        await self._call(lambda: self._redis.unlink(*keys), self._settings.redis_long_timeout_ms)
 
     async def sample(self, size: int) -> list[str]:
         """Up to `size` different users that have a history, drawn at random; sorted."""
-        keys = await self._call(lambda: self._random_keys(size * SAMPLE_TRIES))
+        keys = await self._call(lambda: self._random_keys(size * SAMPLE_TRIES), self._settings.redis_long_timeout_ms)
         users = dict.fromkeys(user for key in keys if key is not None and (user := user_of(_text(key))) is not None)
         return sorted(list(users)[:size])
 
@@ -124,7 +131,7 @@ class Histories:
     async def is_up(self) -> bool:
         """Whether Redis answers now."""
         try:
-            await self._call(self._redis.ping)
+            await self._call(self._redis.ping, self._settings.redis_timeout_ms)
         except HistoryUnavailable:
             return False
         return True
@@ -134,8 +141,8 @@ class Histories:
         await asyncio.gather(*self._running, return_exceptions=True)
         await self._redis.aclose()
 
-    async def _call(self, command: Callable[[], Awaitable[T]], patience_ms: int | None = None) -> T:
-        """Run a command in a task of its own, and wait for it no longer than patience lasts (None: a read's).
+    async def _call(self, command: Callable[[], Awaitable[T]], patience_ms: int) -> T:
+        """Run a command in a task of its own, and wait for it no longer than patience lasts.
 
         The task is never cancelled, neither by impatience nor with its request: its reply would stay on the connection
         for the next caller (redis-py #2624). It runs to its end, or to the socket's own, far longer time-out.
@@ -145,7 +152,7 @@ class Histories:
         task = asyncio.ensure_future(command())
         self._running.add(task)
         task.add_done_callback(self._finished)
-        await self._wait(task, (patience_ms or self._settings.redis_timeout_ms) / 1000)
+        await self._wait(task, patience_ms / 1000)
         if not task.done():
             raise self._failure("did not answer in time")
         error = task.exception()
@@ -185,7 +192,7 @@ def connect(settings: Settings) -> Redis:
     """
     if settings.redis_url is None:
         raise ValueError("REC_REDIS_URL is not set (`python -m service serve` starts a server of its own without it)")
-    seconds = max(settings.redis_timeout_ms, settings.redis_write_timeout_ms) / 1000 + SOCKET_SECONDS
+    seconds = max(settings.redis_timeout_ms, settings.redis_long_timeout_ms) / 1000 + SOCKET_SECONDS
     pool = BlockingConnectionPool.from_url(
         settings.redis_url,
         max_connections=settings.redis_connections,

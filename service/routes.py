@@ -120,7 +120,7 @@ def _by_user(events: list[Event]) -> dict[str, list[StoredEvent]]:
 @router.get(user_path("/history"), responses=errors(422, 429, 500, 503))
 async def history(user_id: UserInPath, service: ServiceHere) -> HistoryResponse:
     """What is stored of a user."""
-    items = await service.histories.read(user_id)
+    items = await service.histories.show(user_id)
     return HistoryResponse(user_id=user_id, items=[HistoryItem(item_id=item_id) for item_id in items])
 
 

@@ -40,9 +40,9 @@ class Settings(BaseSettings):
     """How long a request waits for Redis. Short keeps a hung Redis from being felt; too short for the network makes
     healthy answers degraded. While the event loop itself is late, a few times longer."""
 
-    redis_write_timeout_ms: int = Field(default=250, ge=1, le=10_000)
-    """How long an event or an erasure waits for Redis. A read that gives up costs a personal list, a write that gives
-    up costs the caller a 503 and a second try: so writes are more patient."""
+    redis_long_timeout_ms: int = Field(default=250, ge=1, le=10_000)
+    """How long an event, an erasure or a look at a stored history waits for Redis. A recommendation can do without
+    Redis, these cannot: giving up early costs the caller a 503 and a second try."""
 
     redis_connections: int = Field(default=64, ge=1, le=10_000)
     """Connections of one worker, at most. As many as `permits` means that no request waits for one."""
