@@ -20,6 +20,7 @@ from torch import nn
 
 from training.config import Config
 
+Stage = Literal["pretrained", "finetuned", "distilled"]
 RECORD = "model.json"
 WEIGHTS = "model.safetensors"
 
@@ -72,7 +73,7 @@ class ModelRecord(Config):
     """`model.json`: what a folder with a trained model says of itself."""
 
     kind: Literal["teacher", "student"]
-    stage: Literal["pretrained", "finetuned", "distilled"]
+    stage: Stage
     name: str
     """`unisrec`, `sasrec`: the name on the command line."""
     row: str = ""

@@ -146,7 +146,7 @@ def _ask(dataset: Dataset, teacher: Teacher, record: ModelRecord, folder: Path) 
     row = dataset.split.train_rows(dataset.interactions)  # [S]
     with torch.no_grad():
         item = teacher.item_matrix()  # [N+1, D]
-        _write_users(dataset, teacher, record, row, folder)
+        _write_users(dataset, teacher, item, row, folder)
         calibration = _calibrate(dataset, teacher, item)
     np.save(folder / "row.npy", row)
     np.save(folder / "item.npy", item.to(torch.float16).cpu().numpy())
@@ -165,15 +165,15 @@ def _ask(dataset: Dataset, teacher: Teacher, record: ModelRecord, folder: Path) 
     return entry
 
 
-def _write_users(dataset: Dataset, teacher: Teacher, record: ModelRecord, row: NDArray[np.int64], folder: Path) -> None:
+def _write_users(dataset: Dataset, teacher: Teacher, item: Tensor, row: NDArray[np.int64], folder: Path) -> None:
     """One causal pass over all windows fills the user matrix, in the order of the rows."""
     batches = WindowBatches(train_windows(dataset.interactions, dataset.split, teacher.max_history), _ROWS_PER_BATCH)
-    device = teacher.raw_item_matrix().device
-    width = teacher.raw_item_matrix().shape[1]
+    device, width = item.device, item.shape[1]
+    hidden_of = teacher.prepared()
     users = open_memmap(folder / "user.npy", mode="w+", dtype=np.float16, shape=(row.size, width))  # [S, D]
-    with progress_bar(f"asking {record.name}", row.size) as bar:
+    with progress_bar(f"asking {teacher.name}", row.size) as bar:
         for batch in batches.in_order():
-            hidden = teacher.hidden(batch.history.to(device))[batch.asked.to(device)]  # [R, D]
+            hidden = hidden_of(batch.history.to(device))[batch.asked.to(device)]  # [R, D]
             asked = batch.row[batch.asked].numpy()  # [R]
             users[np.searchsorted(row, asked)] = hidden.to(torch.float16).cpu().numpy()
             bar.advance(steps=asked.size)

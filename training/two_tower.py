@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -20,6 +21,10 @@ class TwoTower(nn.Module, ABC):
     @abstractmethod
     def item_matrix(self) -> Tensor:
         """The item vectors float[N+1, D]; row 0 (PAD) means nothing and is never a candidate."""
+
+    def prepared(self) -> Callable[[Tensor], Tensor]:
+        """What `hidden` does, for many batches while the weights stand still: the item table is made once."""
+        return self.hidden
 
     def encode(self, history: Tensor) -> Tensor:
         """The user vector float[B, D] of whole histories int64[B, L]."""

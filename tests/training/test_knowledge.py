@@ -29,7 +29,7 @@ class CountingTeacher(Teacher):
     def __init__(self, inner: Teacher) -> None:
         super().__init__()
         self.inner, self.asked = inner, 0
-        self.max_history, self.temperature = inner.max_history, inner.temperature
+        self.name, self.max_history, self.temperature = inner.name, inner.max_history, inner.temperature
 
     def raw_hidden(self, history: Tensor, items: Tensor) -> Tensor:
         self.asked += len(history)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -11,14 +11,15 @@ import torch
 from numpy.typing import NDArray
 
 from service.bundle import PAD
+from training.errors import SplitImpossible
 from training.evaluation.metrics import Ranks, rank_of_target
 from training.interactions import Interactions
 from training.sequences import sequences_at
 from training.splits import EvaluationRows
 from training.two_tower import TwoTower
 
-Protocol_ = Literal["unmasked", "masked"]
-PROTOCOLS: tuple[Protocol_, ...] = ("unmasked", "masked")
+Masking = Literal["unmasked", "masked"]
+PROTOCOLS: tuple[Masking, ...] = ("unmasked", "masked")
 """unmasked: as the published tables; masked: what a user has seen is no candidate, as the service answers."""
 _CHUNK = 512
 
@@ -32,42 +33,46 @@ class Scorer(Protocol):
 
 @dataclass(frozen=True)
 class TwoTowerScorer:
-    """A trained teacher or student as a scorer. The item matrix is made once, when the scorer is."""
+    """A trained teacher or student as a scorer. All that does not depend on a user is made once, when the scorer is."""
 
-    model: TwoTower
+    hidden: Callable[[torch.Tensor], torch.Tensor]
+    max_history: int
+    """L"""
     items: torch.Tensor
     """float[N+1, D]"""
 
     @classmethod
     def of(cls, model: TwoTower) -> TwoTowerScorer:
-        """Freeze the item matrix of a model in evaluation mode."""
+        """Take a model in evaluation mode, whose weights stand still from here on."""
         with torch.no_grad():
-            return cls(model, model.item_matrix())
+            return cls(model.prepared(), model.max_history, model.item_matrix())
 
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score as the service does: encode the window, dot with every item."""
-        history = torch.tensor(sequences_at(interactions, rows, self.model.max_history).history)  # [E, L]
+        history = torch.tensor(sequences_at(interactions, rows, self.max_history).history)  # [E, L]
         longest = max(int((history != PAD).sum(dim=1).max()), 1)
         with torch.no_grad():
-            users = self.model.encode(history[:, -longest:].to(self.items.device))  # [E, D]
+            users = self.hidden(history[:, -longest:].to(self.items.device))[:, -1]  # [E, D]
             scores = users @ self.items.T  # [E, N+1]
         return scores.cpu().numpy()
 
 
-def target_ranks(scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocol: Protocol_) -> Ranks:
+def target_ranks(scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocol: Masking) -> Ranks:
     """The rank of every target, float64[E], in the order of the rows."""
     return np.concatenate([pair[protocol] for pair in _ranks(scorer, interactions, rows, (protocol,))])
 
 
-def ranks_by_protocol(scorer: Scorer, interactions: Interactions, rows: EvaluationRows) -> dict[Protocol_, Ranks]:
+def ranks_by_protocol(scorer: Scorer, interactions: Interactions, rows: EvaluationRows) -> dict[Masking, Ranks]:
     """Both protocols from one pass over the scores."""
     chunks = list(_ranks(scorer, interactions, rows, PROTOCOLS))
     return {protocol: np.concatenate([chunk[protocol] for chunk in chunks]) for protocol in PROTOCOLS}
 
 
 def _ranks(
-    scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocols: tuple[Protocol_, ...]
-) -> Iterator[dict[Protocol_, Ranks]]:
+    scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocols: tuple[Masking, ...]
+) -> Iterator[dict[Masking, Ranks]]:
+    if not len(rows):
+        raise SplitImpossible("nobody to evaluate on: this part of the split has no user")
     for start in range(0, len(rows), _CHUNK):
         chunk = rows.row[start : start + _CHUNK]  # [E]
         target = interactions.item[chunk].astype(np.int64)  # [E]

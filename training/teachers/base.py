@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ from training.two_tower import TwoTower
 class Teacher(TwoTower):
     """User and item vectors of length 1; the logit of an item is their dot product divided by `temperature`."""
 
+    name: str
+    """What the command line calls it."""
     temperature: float
     """tau."""
 
@@ -30,4 +33,9 @@ class Teacher(TwoTower):
 
     def hidden(self, history: Tensor) -> Tensor:
         """float[B, L, D], rows of length 1."""
-        return torch.nn.functional.normalize(self.raw_hidden(history, self.raw_item_matrix()), dim=-1)  # [B, L, D]
+        return self.prepared()(history)  # [B, L, D]
+
+    def prepared(self) -> Callable[[Tensor], Tensor]:
+        """`hidden` over one item matrix: adapting the whole catalogue costs more than a batch of histories."""
+        items = self.raw_item_matrix()  # [N+1, D]
+        return lambda history: torch.nn.functional.normalize(self.raw_hidden(history, items), dim=-1)  # [B, L, D]

@@ -12,6 +12,7 @@ from training.artefacts import (
     ArtefactMismatch,
     Lineage,
     ModelRecord,
+    Stage,
     load_weights,
     read_record,
     require_same_data,
@@ -143,21 +144,21 @@ def _initialised(recipe: TeacherRecipe, text: torch.Tensor, init: Path | None) -
     return model
 
 
-def _record(stage: str, model: UniSRec, recipe: Config, lineage: Lineage, fitted: Fitted) -> ModelRecord:
-    return ModelRecord.model_validate(
-        {
-            "kind": "teacher",
-            "stage": stage,
-            "name": model.name,
-            "config": model.config.model_dump(mode="json"),
-            "recipe": recipe.model_dump(mode="json"),
-            "data": lineage,
-            "seed": recipe.model_dump()["fit"]["seed"],
-            "parameters": model.parameters_count,
-            "curve": fitted.curve,
-            "best_epoch": fitted.best_epoch,
-            "seconds": fitted.seconds,
-        }
+def _record(
+    stage: Stage, model: UniSRec, recipe: UniSRecPretrainConfig | FinetuneConfig, lineage: Lineage, fitted: Fitted
+) -> ModelRecord:
+    return ModelRecord(
+        kind="teacher",
+        stage=stage,
+        name=model.name,
+        config=model.config.model_dump(mode="json"),
+        recipe=recipe.model_dump(mode="json"),
+        data=lineage,
+        seed=recipe.fit.seed,
+        parameters=model.parameters_count,
+        curve=fitted.curve,
+        best_epoch=fitted.best_epoch,
+        seconds=fitted.seconds,
     )
 
 
