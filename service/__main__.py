@@ -44,10 +44,14 @@ def serve(
         settings = _settings({} if bundle is None else {"bundle": bundle})
         configure_logs(settings.log_level)
         model = open_model(settings)  # here too: a worker that refuses would only be started again and again
+        own_redis = settings.redis_url is None
         settings = stack.enter_context(_with_redis(settings))
         seeded = _seed_if_asked(settings, model)
         stack.enter_context(_shared_metrics(workers))
-        _say(settings, model, f"http://{host}:{port}", seeded)
+        _say(settings, model, f"http://{host}:{port}")
+        typer.echo(f"redis    {'embedded, in memory' if own_redis else 'as REC_REDIS_URL says'}")
+        if seeded is not None:
+            typer.echo(f"seeded   {_told(seeded)}")
         del model
         os.environ.update(as_environment(settings))
         _run(settings, host, port, workers)
@@ -146,13 +150,9 @@ def _shared_metrics(workers: int) -> Iterator[None]:
             del os.environ[MULTIPROCESS]
 
 
-def _say(settings: Settings, model: Model, address: str, seeded: Seeded | None) -> None:
+def _say(settings: Settings, model: Model, address: str) -> None:
     manifest = model.bundle.manifest
     typer.echo(f"model    {manifest.model_version}, {manifest.catalog.size} items, {settings.device}")
-    own = settings.redis_url is not None and "rec-redis-" in settings.redis_url
-    typer.echo(f"redis    {'embedded, in memory' if own else 'as REC_REDIS_URL says'}")
-    if seeded is not None:
-        typer.echo(f"seeded   {_told(seeded)}")
     typer.echo(f"console  {address}/" if settings.console else f"API      {address}/docs")
 
 
