@@ -36,6 +36,9 @@ def _refusals() -> Iterator[None]:
     except (DataError, ConfigError, ArtefactError) as error:
         typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(2) from error
+    except (FileExistsError, NotADirectoryError, PermissionError) as error:
+        typer.echo(f"refused: {error.filename}: {error.strerror}", err=True)
+        raise typer.Exit(2) from error
 
 
 def _say(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,10 +15,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from training.artefacts import CurvePoint
-from training.config import Config
+from training.config import Config, ConfigError
 from training.progress import progress_bar
 
 STATE = "training_state.pt"
+
+
+class Diverged(ConfigError):
+    """The loss is no number any more: nothing that comes after would be worth its time."""
 
 
 class FitConfig(Config):
@@ -116,7 +121,6 @@ class _Run:
         self.curve.append(point)
         if self.best_epoch == point.epoch:
             self.best = {name: one.detach().clone() for name, one in self.task.model.state_dict().items()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_suffix(".partial")
         state = {
             "recipe": self.recipe,
@@ -139,6 +143,7 @@ def fit(task: Task, config: FitConfig, folder: Path) -> Fitted:
         config: how to train.
         folder: keeps the state after every epoch; remove it with `forget` when the result is saved.
     """
+    folder.mkdir(parents=True, exist_ok=True)  # before any work: a place that cannot be written is known at once
     task.model.to(config.pick_device())
     run = _Run(task, config, folder)
     with progress_bar(task.title, config.epochs) as bar:
@@ -170,6 +175,8 @@ def _epoch(task: Task, optimizer: torch.optim.Optimizer, seed: int, epoch: int) 
         total, rows = total + step.mean.item() * step.rows, rows + step.rows
     task.model.eval()
     loss = total / max(rows, 1)
+    if not math.isfinite(loss):
+        raise Diverged(f"{task.title}: the loss of epoch {epoch} is {loss}; a smaller fit.learning_rate may help")
     with torch.no_grad():
         validation = task.validate() if task.validate else -loss
     return CurvePoint(epoch=epoch, loss=loss, validation=validation, seconds=time.perf_counter() - started)

@@ -139,3 +139,13 @@ def test_without_a_step_the_steps_are_listed() -> None:
     shown = run().output
     for step in ("prepare", "pretrain", "finetune", "gather", "distill", "evaluate"):
         assert step in shown
+
+
+def test_a_file_where_a_folder_is_to_be_written_is_refused(
+    markov: Dataset, recipes: tuple[Path, Path], tmp_path: Path
+) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    done = run("distill", "sasrec", "--data", markov.folder, "--out", taken, "--config", recipes[1])
+    assert str(taken) in refused(done)
+    assert taken.read_text() == "mine"

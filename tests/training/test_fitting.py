@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from training.fitting import STATE, FitConfig, Fitted, StepLoss, Task, fit, forget
+from training.fitting import STATE, Diverged, FitConfig, Fitted, StepLoss, Task, fit, forget
 
 CONFIG = FitConfig(epochs=6, patience=6, learning_rate=0.05, device="cpu")
 
@@ -164,3 +164,12 @@ def test_frozen_parameters_stay(tmp_path: Path) -> None:
     fit(regression.task, CONFIG, tmp_path)
     after = regression.model.state_dict()
     assert [name for name in before if not torch.equal(before[name], after[name])] == ["2.weight", "2.bias"]
+
+
+def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> None:
+    model = nn.Linear(1, 1)
+    task = Task(
+        "an exploding line", model, lambda _: [0.0], lambda *_: StepLoss(model.weight.sum() * torch.nan, 1), None
+    )
+    with pytest.raises(Diverged, match=r"an exploding line: the loss of epoch 1 is nan.*learning_rate"):
+        fit(task, CONFIG, tmp_path)

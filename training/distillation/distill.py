@@ -152,14 +152,15 @@ def _task(title: str, dataset: Dataset, objective: Distillation) -> Task:
     windows = train_windows(dataset.interactions, dataset.split, student.max_history)
     batches = WindowBatches(windows, config.fit.rows_per_batch)
     selection = selection_half(dataset.split.validation)
-    teachers = objective.panel.sources if objective.panel else ()
+    heard = objective.panel.heard if objective.panel else ()
+    teachers = (f"{one.entry.fingerprint} at {one.entry.calibration}" for one in heard)
     return Task(
         title=title,
         model=student,
         epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
         loss=objective.loss,
         validate=lambda: validation_ndcg(student, dataset, selection, config.select_on),
-        recipe=" ".join([title, config.hash, lineage_of(dataset).hash, *(one.fingerprint for one in teachers)]),
+        recipe=" ".join([title, config.hash, lineage_of(dataset).hash, *teachers]),
     )
 
 

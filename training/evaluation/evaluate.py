@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table
 
 from training.artefacts import read_record
@@ -73,7 +74,7 @@ def as_table(report: Report, labels: dict[str, str], title: str) -> Table:
     }
     for name, found in report.items():
         cells = (_cell(found[protocol][column], best[protocol, column]) for protocol in PROTOCOLS for column in COLUMNS)
-        table.add_row(labels.get(name, name), *cells)
+        table.add_row(escape(labels.get(name, name)), *cells)
     return table
 
 

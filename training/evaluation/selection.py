@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from training.dataset import Dataset
+from training.errors import SplitImpossible
 from training.evaluation.metrics import ndcg
-from training.evaluation.ranking import Protocol_, TwoTowerScorer, target_ranks
+from training.evaluation.ranking import Masking, TwoTowerScorer, target_ranks
 from training.splits import EvaluationRows
 from training.two_tower import TwoTower
 
-SelectOn = Protocol_
+SelectOn = Masking
 
 
 def validation_ndcg(model: TwoTower, dataset: Dataset, rows: EvaluationRows, select_on: SelectOn) -> float:
@@ -17,10 +18,26 @@ def validation_ndcg(model: TwoTower, dataset: Dataset, rows: EvaluationRows, sel
 
 
 def calibration_half(validation: EvaluationRows) -> EvaluationRows:
-    """Every other validation user: for what is fitted on validation (temperatures), never for selection."""
-    return EvaluationRows(validation.row[0::2])
+    """Every other validation user: for what is fitted on validation (temperatures), never for selection.
+
+    Raises:
+        SplitImpossible: fewer than two users make no halves.
+    """
+    return _half(validation, 0)
 
 
 def selection_half(validation: EvaluationRows) -> EvaluationRows:
-    """The other validation users: for choosing the epoch of a student."""
-    return EvaluationRows(validation.row[1::2])
+    """The other validation users: for choosing the epoch of a student.
+
+    Raises:
+        SplitImpossible: fewer than two users make no halves.
+    """
+    return _half(validation, 1)
+
+
+def _half(validation: EvaluationRows, which: int) -> EvaluationRows:
+    if len(validation) < 2:
+        raise SplitImpossible(
+            f"validation: {len(validation)} users; one half calibrates, the other selects: 2 at least"
+        )
+    return EvaluationRows(validation.row[which::2])

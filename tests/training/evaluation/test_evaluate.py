@@ -70,9 +70,9 @@ def test_the_table_shows_every_name_and_the_best_in_bold() -> None:
     low, high = dict.fromkeys(METRICS, 0.25), dict.fromkeys(METRICS, 0.5)
     report = {"a": {"unmasked": low, "masked": high}, "b": {"unmasked": high, "masked": low}}
     shown = io.StringIO()
-    Console(file=shown, width=200, force_terminal=True).print(as_table(report, {"a": "first"}, "title"))
+    Console(file=shown, width=200, force_terminal=True).print(as_table(report, {"a": "first (runs/[bold]1)"}, "title"))
     lines = shown.getvalue().splitlines()
-    for name, best in (("first", 5), ("b", 5)):
+    for name, best in (("first (runs/[bold]1)", 5), ("b", 5)):
         (line,) = (one for one in lines if f" {name} " in one)
         assert line.count("\x1b[1m.5000") == best
         assert line.count(".2500") == 5

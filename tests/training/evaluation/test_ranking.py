@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from service.bundle import PackedStrings
+from training.errors import SplitImpossible
 from training.evaluation.ranking import PROTOCOLS, TwoTowerScorer, ranks_by_protocol, target_ranks
 from training.interactions import Interactions
 from training.sequences import sequences_at
@@ -102,3 +103,9 @@ def test_scoring_keeps_no_gradients() -> None:
     scorer = TwoTowerScorer.of(NewestFirst(3))
     assert not scorer.items.requires_grad
     assert scorer.scores(interactions, np.array([2]))[0, 1:4].tolist() == pytest.approx([0.5, 1, 0])
+
+
+def test_a_part_without_users_is_refused() -> None:
+    nobody = EvaluationRows(np.array([], dtype=np.int64))
+    with pytest.raises(SplitImpossible, match="nobody to evaluate"):
+        target_ranks(ByHash(), interactions_of([[1, 2, 3]]), nobody, "masked")
