@@ -58,7 +58,7 @@ def pretrain(name: str, datasets: Sequence[Dataset], recipe: TeacherRecipe, out:
         ConfigError: no such teacher, or data sets that make no corpus.
     """
     _require_known(name)
-    config = recipe.model.model_copy(update={"item_ids": False, "text_width": datasets[0].text.values.shape[1]})
+    config = _reading(datasets[0], recipe.model.model_copy(update={"item_ids": False}))
     corpus = Corpus.of(datasets, config.encoder.max_history)
     torch.manual_seed(recipe.pretrain.fit.seed)
     model = UniSRec(config, corpus.text)
@@ -72,7 +72,7 @@ def pretrain(name: str, datasets: Sequence[Dataset], recipe: TeacherRecipe, out:
         epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
         loss=objective.loss,
         validate=None,
-        recipe=recipe.hash + lineage.hash,
+        recipe=recipe.hash + config.hash + lineage.hash,
     )
     fitted = fit(task, recipe.pretrain.fit, out)
     return _save(model, _record("pretrained", model, recipe.pretrain, lineage, fitted), out)
@@ -86,9 +86,8 @@ def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init
         ArtefactError: `init` is no pre-trained teacher of this kind.
     """
     _require_known(name)
-    text = torch.from_numpy(dataset.text.values.copy())  # [N+1, F]
     torch.manual_seed(recipe.finetune.fit.seed)
-    model = _initialised(recipe, text, init)
+    model = _initialised(recipe, dataset, init)
     settings = recipe.finetune
     device = settings.fit.pick_device()
     lineage = lineage_of(dataset)
@@ -100,7 +99,7 @@ def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init
         epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
         loss=lambda batch, epoch: softmax_over_catalogue(model, batch),
         validate=lambda: validation_ndcg(model, dataset, dataset.split.validation, settings.select_on),
-        recipe=recipe.hash + lineage.hash + (read_record(init).weights_sha256 if init else ""),
+        recipe=recipe.hash + model.config.hash + lineage.hash + (read_record(init).weights_sha256 if init else ""),
     )
     fitted = fit(task, settings.fit, out)
     return _save(model, _record("finetuned", model, settings, lineage, fitted), out)
@@ -110,30 +109,50 @@ def load_teacher(folder: Path, dataset: Dataset) -> tuple[UniSRec, ModelRecord]:
     """Read a fine-tuned teacher back, for the data set that it was fitted to.
 
     Raises:
-        ArtefactError: missing, corrupt, only pre-trained, or of another data set.
+        ArtefactError: missing, corrupt, only pre-trained, or of another data set or text encoder.
     """
     record = read_record(folder)
     if record.kind != "teacher" or record.stage != "finetuned":
         raise ArtefactMismatch(f"{folder} holds a {record.stage} {record.kind}, not a fine-tuned teacher")
     require_same_data(folder, record.data, lineage_of(dataset))
-    model = UniSRec(UniSRecConfig.model_validate(record.config), torch.from_numpy(dataset.text.values.copy()))
+    model = UniSRec(_config_for(folder, record, dataset), _text(dataset))
     load_weights(folder, record, model)
     model.eval()
     return model, record
 
 
-def _initialised(recipe: TeacherRecipe, text: torch.Tensor, init: Path | None) -> UniSRec:
+def _reading(dataset: Dataset, config: UniSRecConfig) -> UniSRecConfig:
+    """The sizes of a model that reads this data set's texts."""
+    encoder = dataset.text.encoder
+    return config.model_copy(update={"text_width": encoder.width, "text_encoder": encoder.fingerprint})
+
+
+def _config_for(folder: Path, record: ModelRecord, dataset: Dataset) -> UniSRecConfig:
+    """The sizes of a saved model that reads texts as this data set's are encoded: another encoder's are noise to it."""
+    config = UniSRecConfig.model_validate(record.config)
+    if config != _reading(dataset, config):
+        encoder = dataset.text.encoder
+        raise ArtefactMismatch(
+            f"{folder} reads {config.text_width}-d texts of encoder {config.text_encoder[:12]}, those of "
+            f"{dataset.folder} are {encoder.width}-d, of {encoder.name} ({encoder.fingerprint[:12]})"
+        )
+    return config
+
+
+def _text(dataset: Dataset) -> torch.Tensor:
+    """float[N+1, F]."""
+    return torch.from_numpy(dataset.text.values.copy())  # [N+1, F]
+
+
+def _initialised(recipe: TeacherRecipe, dataset: Dataset, init: Path | None) -> UniSRec:
     """Sizes come from the pre-trained teacher where there is one; whether ids are added is the recipe's to say."""
+    text = _text(dataset)
     if init is None:
-        return UniSRec(recipe.model.model_copy(update={"text_width": text.shape[1]}), text)
+        return UniSRec(_reading(dataset, recipe.model), text)
     record = read_record(init)
     if record.kind != "teacher" or record.stage != "pretrained":
         raise ArtefactMismatch(f"{init} holds a {record.stage} {record.kind}, not a pre-trained teacher")
-    config = UniSRecConfig.model_validate(record.config)
-    if config.text_width != text.shape[1]:
-        raise ArtefactMismatch(
-            f"{init} reads text vectors of width {config.text_width}, the data set's have {text.shape[1]}"
-        )
+    config = _config_for(init, record, dataset)
     pretrained = UniSRec(config, text)
     load_weights(init, record, pretrained)
     model = UniSRec(config.model_copy(update={"item_ids": recipe.model.item_ids}), text)

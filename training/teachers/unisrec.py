@@ -32,7 +32,9 @@ class UniSRecConfig(Config):
     item_ids: bool = False
     """T+ID: an id vector beside the text (False: T, which also knows items that it never saw)."""
     text_width: int = Field(default=384, ge=1)
-    """F: width of the frozen text vectors."""
+    """F: width of the frozen text vectors; taken from the data set."""
+    text_encoder: str = ""
+    """Fingerprint of the encoder that made them; taken from the data set."""
 
 
 class UniSRec(Teacher):

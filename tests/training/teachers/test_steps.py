@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,17 @@ def test_only_a_fine_tuned_teacher_of_this_data_can_be_asked(
         load_teacher(pretrained, markov)
     with pytest.raises(ArtefactMismatch, match="was made from 'synthetic'"):
         load_teacher(text_teacher, noise)
+
+
+def test_texts_of_another_encoder_are_refused_though_their_width_fits(
+    markov: Dataset, teacher_recipe: TeacherRecipe, pretrained: Path, text_teacher: Path, tmp_path: Path
+) -> None:
+    other = markov.text.encoder.model_copy(update={"name": "another", "fingerprint": "0" * 64})
+    encoded_otherwise = replace(markov, text=replace(markov.text, encoder=other))
+    with pytest.raises(ArtefactMismatch, match="of another"):
+        load_teacher(text_teacher, encoded_otherwise)
+    with pytest.raises(ArtefactMismatch, match="of another"):
+        finetune("unisrec", encoded_otherwise, teacher_recipe, tmp_path, pretrained)
 
 
 def test_an_unknown_teacher_is_refused_before_anything_is_written(
