@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path
@@ -13,12 +14,12 @@ from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
-from pydantic import ValidationError
+from numpy.typing import NDArray
 
-from service.bundle import BundleError, ItemCatalog, PackedStrings
+from service.bundle import PAD, BundleError, ItemCatalog, PackedStrings
 from service.bundle.manifest import FileEntry
-from training.arrays import fingerprint
-from training.dataset_manifest import About, Counts, DatasetManifest, Fingerprints
+from training.arrays import fingerprint, read_only
+from training.dataset_manifest import SCHEMA_VERSION, About, Counts, DatasetManifest, Fingerprints
 from training.errors import DataError, DatasetCorrupt, DatasetMissing
 from training.features.item_features import ItemFeatures
 from training.gzip_files import write_bytes
@@ -52,6 +53,8 @@ class Contents:
     """Item texts through the frozen encoder"""
     text_word_drop: ItemFeatures
     """The same texts with 15% of their words dropped: UniSRec's augmentation"""
+    image: ItemFeatures | None = field(default=None, kw_only=True)
+    """Item pictures through a frozen encoder; None where no item has one"""
 
     def __post_init__(self) -> None:
         if [item.item_id for item in self.items] != list(self.catalog):
@@ -60,7 +63,20 @@ class Contents:
             raise ValueError(f"interactions: an item beyond the catalogue's {len(self.catalog)}")
         if not len(self.text) == len(self.text_word_drop) == len(self.catalog):
             raise ValueError(f"features: not of the catalogue's {len(self.catalog)} items")
+        if self.image is not None and len(self.image) != len(self.catalog):
+            raise ValueError(f"image: features of {len(self.image)} items, not of the catalogue's {len(self.catalog)}")
         self.split.check(self.interactions)
+
+    @cached_property
+    def domains(self) -> tuple[str, ...]:
+        """Names of the K domains by their UTF-8 bytes; a catalogue that states none is one domain, called ""."""
+        return tuple(sorted({item.domain for item in self.items})) or ("",)
+
+    @cached_property
+    def domain(self) -> NDArray[np.int64]:
+        """[N + 1] which of `domains` each item belongs to; 0 for PAD."""
+        number = {name: index for index, name in enumerate(self.domains)}
+        return read_only([PAD, *(number[item.domain] for item in self.items)], np.int64)
 
     @cached_property
     def fingerprints(self) -> Fingerprints:
@@ -88,7 +104,8 @@ class Contents:
             train=int(self.split.train_end.sum()),
             validation=len(self.split.validation),
             test=len(self.split.test),
-            without_text=len(self.text) - int(np.count_nonzero(self.text.present)),
+            without_text=len(self.catalog) - int(np.count_nonzero(self.text.present)),
+            without_image=len(self.catalog) - (0 if self.image is None else int(np.count_nonzero(self.image.present))),
         )
 
 
@@ -124,6 +141,7 @@ class Dataset(Contents):
 
     @classmethod
     def _load(cls, folder: Path, manifest: DatasetManifest) -> Dataset:
+        seen = manifest.image_encoder
         return cls(
             catalog=ItemCatalog.read(folder),
             items=read_items(folder / ITEMS),
@@ -131,6 +149,7 @@ class Dataset(Contents):
             split=Split.read(folder / SPLIT),
             text=ItemFeatures.read(folder / FEATURES, "text", manifest.encoder),
             text_word_drop=ItemFeatures.read(folder / FEATURES, "text_word_drop", manifest.encoder),
+            image=None if seen is None else ItemFeatures.read(folder / FEATURES, "image", seen),
             folder=folder,
             manifest=manifest,
         )
@@ -160,6 +179,8 @@ def write_dataset(out: Path, contents: Contents, about: About, images: Path | No
         **about.model_dump(),
         split=contents.split.name,
         encoder=contents.text.encoder,
+        image_encoder=None if contents.image is None else contents.image.encoder,
+        domains=dict(zip(contents.domains, np.bincount(contents.domain[1:]).tolist(), strict=True)),
         counts=contents.counts,
         fingerprint=contents.fingerprint,
         fingerprints=contents.fingerprints,
@@ -177,6 +198,8 @@ def _write_parts(folder: Path, contents: Contents) -> None:
     contents.split.write(folder / SPLIT)
     contents.text.write(folder / FEATURES, "text")
     contents.text_word_drop.write(folder / FEATURES, "text_word_drop")
+    if contents.image is not None:
+        contents.image.write(folder / FEATURES, "image")
     _write_histories(folder / HISTORIES, contents.interactions, contents.catalog)
 
 
@@ -215,9 +238,20 @@ def _read_manifest(folder: Path) -> DatasetManifest:
     if not path.is_file():
         raise DatasetMissing(f"{path} is not there: {folder} holds no prepared data set")
     try:
-        return DatasetManifest.model_validate_json(path.read_bytes())
-    except ValidationError as error:
+        page = json.loads(path.read_bytes())
+        _require_schema(path, page)
+        return DatasetManifest.model_validate(page)
+    except ValueError as error:
         raise DatasetCorrupt(f"{path}: {error}") from error
+
+
+def _require_schema(path: Path, page: object) -> None:
+    found = page.get("schema_version") if isinstance(page, dict) else None
+    if isinstance(found, int) and found != SCHEMA_VERSION:
+        again = (
+            "prepare it again: vectors are cached, so it is quick" if found < SCHEMA_VERSION else "it is of a newer one"
+        )
+        raise DatasetCorrupt(f"{path}: schema version {found}, and this program reads {SCHEMA_VERSION}; {again}")
 
 
 def _check_files(folder: Path, manifest: DatasetManifest) -> None:

@@ -11,7 +11,8 @@ from training.config import Config
 from training.features.item_features import EncoderInfo
 from training.splits import SplitName
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
+"""2: pictures and domains."""
 
 
 class Counts(Config):
@@ -27,7 +28,9 @@ class Counts(Config):
     test: int
     """Users that are asked for in the test."""
     without_text: int
-    """Items that encoders have nothing to read of."""
+    """Items that text encoders have nothing to read of."""
+    without_image: int
+    """Items that image encoders have nothing to see of; all of them where pictures were not asked for."""
 
 
 class Fingerprints(Config):
@@ -54,9 +57,14 @@ class About(Config):
 class DatasetManifest(About):
     """`dataset.json`."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     split: SplitName
     encoder: EncoderInfo
+    """Of the texts."""
+    image_encoder: EncoderInfo | None
+    """Of the pictures; null where no item has one, or none was asked for."""
+    domains: dict[str, int]
+    """Name of each domain -> items in it; a catalogue that states none is one domain, called ""."""
     counts: Counts
     fingerprint: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Over interactions, catalogue and item texts."""

@@ -49,6 +49,8 @@ class Item(BaseModel):
     """Path of a picture, relative to the folder in which the items' file lies."""
     text: Words = ""
     """Item text that the source made itself; encoders read it in place of the one made here."""
+    domain: Words = ""
+    """Which domain of a multi-domain catalogue the item belongs to."""
 
     def encoder_text(self) -> str:
         """What text encoders read: "title. categories. brand." (UniSRec, KDD 2022, section 2.1), or the source's own.

@@ -12,6 +12,7 @@ from training.dataset import Contents, Dataset, write_dataset
 from training.dataset_manifest import About
 from training.errors import DatasetCorrupt, DatasetMissing
 from training.features.hashed_words import HashedWords
+from training.features.item_features import EncoderInfo, ItemFeatures
 from training.features.store import VectorStore, encode_items
 from training.interactions import Interactions
 from training.items import Item
@@ -61,7 +62,50 @@ def test_the_counts_are_those_of_the_parts(written: Dataset) -> None:
         "validation": 1,
         "test": 1,
         "without_text": 1,
+        "without_image": 3,
     }
+    assert (written.image, written.manifest.image_encoder) == (None, None)
+    assert not list(written.folder.glob("features/image*"))
+
+
+def test_pictures_are_read_back_with_their_encoder(contents: Contents, tmp_path: Path) -> None:
+    info = EncoderInfo(name="eyes", fingerprint="1" * 64, width=2)
+    image = ItemFeatures(
+        np.array([[0, 0], [1, 2], [0, 0], [0, 3]], np.float32), np.array([False, True, False, True]), info
+    )
+    seen = replace(contents, image=image)
+    read = Dataset.read(write_dataset(tmp_path / "seen", seen, ABOUT).folder)
+    assert read.image is not None
+    assert np.array_equal(read.image.values, image.values)
+    assert read.image.encoder == read.manifest.image_encoder == info
+    assert (read.manifest.counts.without_image, read.fingerprint) == (1, contents.fingerprint)
+    with pytest.raises(ValueError, match="image: features of 1 items"):
+        replace(contents, image=ItemFeatures(np.zeros((2, 2), np.float32), np.zeros(2, np.bool_), info))
+
+
+def test_each_item_is_in_its_domain(contents: Contents, tmp_path: Path) -> None:
+    assert (contents.domains, contents.domain.tolist()) == (("",), [0, 0, 0, 0])
+    items = tuple(item.model_copy(update={"domain": name}) for item, name in zip(ITEMS, ("z", "é", "z"), strict=True))
+    read = Dataset.read(write_dataset(tmp_path / "placed", replace(contents, items=items), ABOUT).folder)
+    assert (read.domains, read.domain.tolist()) == (("z", "é"), [0, 0, 1, 0])
+    assert read.manifest.domains == {"z": 2, "é": 1}
+    assert read.fingerprint == contents.fingerprint
+
+
+@pytest.mark.parametrize(("found", "message"), [(1, "prepare it again: vectors are cached"), (3, "newer")])
+def test_another_schema_is_refused_with_what_to_do(written: Dataset, found: int, message: str) -> None:
+    path = written.folder / "dataset.json"
+    page = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**page, "schema_version": found}), encoding="utf-8")
+    with pytest.raises(DatasetCorrupt, match=f"schema version {found}, and this program reads 2; .*{message}"):
+        Dataset.read(written.folder)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"name": "x"}'])
+def test_a_manifest_that_is_none_is_refused(written: Dataset, text: str) -> None:
+    (written.folder / "dataset.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DatasetCorrupt, match=r"dataset\.json"):
+        Dataset.read(written.folder)
 
 
 def test_the_histories_for_the_service_are_all_interactions(written: Dataset) -> None:

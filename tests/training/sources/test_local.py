@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import SourceInvalid, SourceUnavailable
+from training.sources.base import RawData
 from training.sources.local import LocalSource
 
 SCIENTIFIC = Path(__file__).parents[3] / "../shared/data/amazon_scientific"
@@ -41,6 +42,48 @@ def test_a_missing_folder_or_file_is_named(tmp_path: Path) -> None:
         LocalSource(tmp_path / "nowhere").read()
     with pytest.raises(SourceUnavailable, match=r"neither interactions\.csv\.gz"):
         LocalSource(tmp_path).read()
+
+
+TWO = '{"item_id": "a"}\n{"item_id": "b"}\n'
+
+
+def placed(root: Path, page: str, items: str = TWO) -> RawData:
+    folder(root, items)
+    (root / "domains.json").write_text(page, encoding="utf-8")
+    return LocalSource(root).read()
+
+
+def test_items_are_put_into_their_domains(tmp_path: Path) -> None:
+    raw = placed(tmp_path, '{"item_domain": {"a": "toys", "b": "books"}, "rule": "by hand", "stats": {}}')
+    assert ([item.domain for item in raw.items], raw.notes) == (["toys", "books"], ())
+
+
+def test_an_item_without_a_domain_is_named(tmp_path: Path) -> None:
+    raw = placed(tmp_path, '{"item_domain": {"a": "toys"}}')
+    assert [item.domain for item in raw.items] == ["toys", ""]
+    assert raw.notes == ("domains.json leaves out 1 items ('b'); they make a domain without name",)
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        ("[", r"field \(the whole file\): Invalid JSON"),
+        ("{}", "field item_domain: Field required"),
+        ('{"item_domain": {"a": 1}}', r"field item_domain\.a"),
+        ('{"item_domain": {"a": " "}}', r"no name of a domain for 1 items \('a'\)"),
+        ('{"item_domain": {"x": "toys"}}', r"1 items \('x'\) that the list of items does not have"),
+        ('{"item_domain": {"p": "t", "q": "t", "r": "t", "s": "t"}}', r"4 items \('p', 'q', 'r', \.\.\)"),
+    ],
+)
+def test_domains_that_cannot_be_meant_are_refused(tmp_path: Path, page: str, message: str) -> None:
+    with pytest.raises(SourceInvalid, match=f"domains\\.json.*{message}"):
+        placed(tmp_path, page)
+
+
+def test_two_domains_of_one_item_are_refused(tmp_path: Path) -> None:
+    items = '{"item_id": "a", "domain": "books"}\n'
+    with pytest.raises(SourceInvalid, match=r"the list of items states another domain for 1 items \('a'\)"):
+        placed(tmp_path, '{"item_domain": {"a": "toys"}}', items)
 
 
 @pytest.mark.skipif(not SCIENTIFIC.is_dir(), reason="the Amazon Scientific data are not beside this project")
