@@ -86,6 +86,8 @@ class ModelRecord(Config):
     data_folder: str = ""
     """Where the data set lay, seen from the model's folder."""
     teachers: tuple[TeacherSource, ...] = ()
+    started_from: str = ""
+    """Fine-tuned teachers: sha256 of the pre-trained weights; empty: from nothing."""
     seed: int
     parameters: int
     curve: tuple[CurvePoint, ...]
@@ -111,7 +113,7 @@ def save_model(folder: Path, model: nn.Module, record: ModelRecord) -> ModelReco
     partial = folder / f"{WEIGHTS}.partial"
     save_file({name: one.detach().cpu().contiguous() for name, one in model.state_dict().items()}, partial)
     partial.replace(folder / WEIGHTS)
-    sealed = record.model_copy(update={"weights_sha256": _sha256(folder / WEIGHTS)})
+    sealed = record.model_copy(update={"weights_sha256": sha256_of(folder / WEIGHTS)})
     partial = folder / f"{RECORD}.partial"
     partial.write_text(sealed.model_dump_json(indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / RECORD)
@@ -144,7 +146,7 @@ def load_weights(folder: Path, record: ModelRecord, model: nn.Module) -> None:
     path = folder / WEIGHTS
     if not path.is_file():
         raise ArtefactMissing(f"{path} is not there")
-    if _sha256(path) != record.weights_sha256:
+    if sha256_of(path) != record.weights_sha256:
         raise ArtefactCorrupt(f"{path}: its sha256 is not the one in {RECORD}")
     try:
         model.load_state_dict(load_file(path))
@@ -166,6 +168,7 @@ def require_same_data(folder: Path, found: Lineage, wanted: Lineage) -> None:
             )
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Hex sha256 of a file."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()

@@ -66,9 +66,13 @@ class WindowBatches:
 
     def in_order(self) -> Iterator[Batch]:
         """Every window once, for reading out; shortest first."""
+        return (self.batch(one) for one in self.steps_in_order())
+
+    def steps_in_order(self) -> list[NDArray[np.int64]]:
+        """The window numbers of each of those batches."""
         order = np.argsort(self._length, kind="stable")  # [W]
         filled = np.cumsum(self._targets[order]) // self._rows_per_batch  # [W]
-        return (self.batch(one) for one in np.split(order, np.flatnonzero(np.diff(filled)) + 1) if one.size)
+        return [one for one in np.split(order, np.flatnonzero(np.diff(filled)) + 1) if one.size]
 
     def batch(self, chosen: NDArray[np.int64]) -> Batch:
         """The batch of these windows."""

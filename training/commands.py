@@ -19,10 +19,12 @@ from training.errors import DataError
 from training.evaluation.evaluate import as_json, as_table, evaluate
 from training.knowledge import gather
 from training.prepare import PrepareConfig, prepare
-from training.teachers.steps import TeacherRecipe, finetune, load_teacher, pretrain
+from training.teachers.registry import teacher_kind
+from training.teachers.steps import finetune, load_teacher, pretrain
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
+TEACHERS = "unisrec, recformer or unim2rec."
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of a prepared data set.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write. Run again after an interruption: it goes on.")]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file naming what differs from the defaults.")]
@@ -67,28 +69,34 @@ def _prepare(
 
 @app.command("pretrain")
 def _pretrain(
-    teacher: Annotated[str, typer.Argument(help="unisrec.")],
+    teacher: Annotated[str, typer.Argument(help=TEACHERS)],
     data: Annotated[list[Path], typer.Option(help="Folder of a prepared data set; several make one corpus.")],
     out: OutFolder,
     config: ConfigFile = None,
 ) -> None:
     """Pre-train a teacher on several data sets."""
     with _refusals():
-        recipe = TeacherRecipe.from_toml(config)
-        _report(pretrain(teacher, [Dataset.read(one) for one in data], recipe, out), out)
+        kind = teacher_kind(teacher)
+        recipe = kind.recipe.from_toml(config)
+        datasets = [_read(one) for one in data]
+        _report(pretrain(kind, datasets, recipe, out), out)
 
 
 @app.command("finetune")
 def _finetune(
-    teacher: Annotated[str, typer.Argument(help="unisrec.")],
+    teacher: Annotated[str, typer.Argument(help=TEACHERS)],
     data: DataFolder,
     out: OutFolder,
-    init: Annotated[Path | None, typer.Option(help="Folder of the pre-trained teacher.")] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Folder of the pre-trained teacher, or the file that its authors published.")
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Fit a teacher to one catalogue."""
     with _refusals():
-        _report(finetune(teacher, Dataset.read(data), TeacherRecipe.from_toml(config), out, init), out)
+        kind = teacher_kind(teacher)
+        recipe = kind.recipe.from_toml(config)
+        _report(finetune(kind, _read(data), recipe, out, init), out)
 
 
 @app.command("gather")
@@ -98,11 +106,14 @@ def _gather(
         list[Path], typer.Option(help="Folder of a fine-tuned teacher; in the order of rows A1, A2, A3.")
     ],
     out: OutFolder,
+    rows: Annotated[
+        int, typer.Option(help="A teacher that needs a pass for each row (Recformer) scores this many; 0: all.", min=0)
+    ] = 0,
 ) -> None:
     """Let the teachers score every train row, and keep what they say."""
     with _refusals():
         dataset = Dataset.read(data)
-        found = gather(dataset, [load_teacher(one, dataset) for one in teacher], out)
+        found = gather(dataset, [load_teacher(one, dataset) for one in teacher], out, rows)
         for one in found.teachers:
             _say(
                 f"{one.name}: {one.rows:,} rows, {one.bytes / 1e6:.1f} MB, {one.seconds:.1f} s, "
@@ -145,6 +156,16 @@ def _evaluate(
         users, items = len(dataset.split.test), len(dataset.catalog)
         title = f"{dataset.name}, {dataset.split.name}, {users:,} test users, all {items:,} items ranked"
         Console(width=160).print(as_table(report, labels, title))
+
+
+def _read(folder: Path) -> Dataset:
+    """A data set; what a teacher will not find in it is said."""
+    dataset = Dataset.read(folder)
+    counts = dataset.counts
+    for what, number in (("text", counts.without_text), ("picture", counts.without_image)):
+        if number > 0:
+            _say(f"{dataset.name}: {number:,} of {counts.items:,} items have no {what}")
+    return dataset
 
 
 def _report(record: ModelRecord, out: Path) -> None:

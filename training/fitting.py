@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
 from training.artefacts import CurvePoint
 from training.config import Config, ConfigError
-from training.progress import progress_bar
+from training.processes import Processes
+from training.progress import ProgressBar, progress_bar
 
 STATE = "training_state.pt"
 
@@ -56,6 +58,19 @@ class StepLoss:
     rows: int
 
 
+class Objective(Protocol):
+    """What a training minimises, and over which examples."""
+
+    def epoch(self, rng: np.random.Generator) -> Sequence[NDArray[np.int64]]:
+        """The example numbers of each step of one epoch, from a generator seeded by (seed, epoch)."""
+
+    def batch(self, examples: NDArray[np.int64]) -> Any:  # noqa: ANN401 - each objective knows its own batches
+        """The batch of some examples; it has `.to(device)`."""
+
+    def loss(self, batch: Any, epoch: int) -> StepLoss:  # noqa: ANN401
+        """The loss of one batch; epochs count from 1."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What is learnt; the loop knows nothing of models and data beyond this."""
@@ -63,10 +78,7 @@ class Task:
     title: str
     model: nn.Module
     """Moved to the device by the loop. The best weights are in it at the end."""
-    epoch: Callable[[np.random.Generator], Iterable[Any]]
-    """The batches of one epoch, from a generator seeded by (seed, epoch)."""
-    loss: Callable[[Any, int], StepLoss]
-    """(batch, epoch) -> loss."""
+    objective: Objective
     validate: Callable[[], float] | None
     """Higher is better; None: minus the training loss."""
     recipe: str = ""
@@ -81,12 +93,19 @@ class Fitted:
     best_epoch: int
     seconds: float
 
+    @property
+    def best(self) -> CurvePoint:
+        """The epoch whose weights were kept."""
+        return self.curve[self.best_epoch - 1]
+
 
 class _Run:
     """The changing part of a training: written whole after every epoch, so that a kill costs one epoch at most."""
 
-    def __init__(self, task: Task, config: FitConfig, folder: Path) -> None:
-        self.task, self.config, self.path = task, config, folder / STATE
+    def __init__(self, task: Task, config: FitConfig, folder: Path, processes: Processes) -> None:
+        self.task, self.config, self.path, self.processes = task, config, folder / STATE, processes
+        self.device = processes.device(config.pick_device())
+        task.model.to(self.device)
         self.optimizer = torch.optim.Adam(
             [one for one in task.model.parameters() if one.requires_grad],
             lr=config.learning_rate,
@@ -121,6 +140,11 @@ class _Run:
         self.curve.append(point)
         if self.best_epoch == point.epoch:
             self.best = {name: one.detach().clone() for name, one in self.task.model.state_dict().items()}
+        if self.processes.writes:
+            self._write()
+        self.processes.wait()
+
+    def _write(self) -> None:
         partial = self.path.with_suffix(".partial")
         state = {
             "recipe": self.recipe,
@@ -144,12 +168,11 @@ def fit(task: Task, config: FitConfig, folder: Path) -> Fitted:
         folder: keeps the state after every epoch; remove it with `forget` when the result is saved.
     """
     folder.mkdir(parents=True, exist_ok=True)  # before any work: a place that cannot be written is known at once
-    task.model.to(config.pick_device())
-    run = _Run(task, config, folder)
+    run = _Run(task, config, folder, Processes.here())
     with progress_bar(task.title, config.epochs) as bar:
         bar.advance("resumed" if run.curve else "", steps=len(run.curve))
         while not run.finished:
-            point = _epoch(task, run.optimizer, config.seed, len(run.curve) + 1)
+            point = _epoch(run, len(run.curve) + 1, bar)
             run.add(point)
             bar.advance(f"loss {point.loss:.4f}, validation {point.validation:.4f}, best epoch {run.best_epoch}")
     task.model.load_state_dict(run.best)
@@ -158,21 +181,24 @@ def fit(task: Task, config: FitConfig, folder: Path) -> Fitted:
 
 
 def forget(folder: Path) -> None:
-    """Drop the state that `fit` kept in a folder."""
+    """Drop the state that `fit` kept in a folder, and in the folders of further stages inside it."""
     (folder / STATE).unlink(missing_ok=True)
+    for path in folder.glob(f"stage-*/{STATE}"):
+        path.unlink()
+        path.parent.rmdir()
 
 
-def _epoch(task: Task, optimizer: torch.optim.Optimizer, seed: int, epoch: int) -> CurvePoint:
+def _epoch(run: _Run, epoch: int, bar: ProgressBar) -> CurvePoint:
     started = time.perf_counter()
-    torch.manual_seed(seed * 100_003 + epoch)
+    task, seed = run.task, run.config.seed
+    torch.manual_seed(seed * 100_003 + epoch + run.processes.rank * 1_000_000_007)
+    steps = run.processes.shares(list(task.objective.epoch(np.random.default_rng((seed, epoch)))))
     task.model.train()
-    total, rows = 0.0, 0
-    for batch in task.epoch(np.random.default_rng((seed, epoch))):
-        step = task.loss(batch, epoch)
-        optimizer.zero_grad(set_to_none=True)
-        step.mean.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total, rows = total + step.mean.item() * step.rows, rows + step.rows
+    total, rows = 0.0, 0.0
+    for number, examples in enumerate(steps, start=1):
+        added, counted = _step(run, examples, epoch)
+        total, rows = total + added, rows + counted
+        bar.note(f"epoch {epoch}: step {number}/{len(steps)}, loss {total / max(rows, 1):.4f}")
     task.model.eval()
     loss = total / max(rows, 1)
     if not math.isfinite(loss):
@@ -180,3 +206,16 @@ def _epoch(task: Task, optimizer: torch.optim.Optimizer, seed: int, epoch: int) 
     with torch.no_grad():
         validation = task.validate() if task.validate else -loss
     return CurvePoint(epoch=epoch, loss=loss, validation=validation, seconds=time.perf_counter() - started)
+
+
+def _step(run: _Run, examples: NDArray[np.int64], epoch: int) -> tuple[float, float]:
+    """One step of the optimizer: (sum of the loss over all rows, their number), over all processes."""
+    task, processes = run.task, run.processes
+    found = task.objective.loss(task.objective.batch(examples).to(run.device), epoch)
+    rows = processes.total(found.rows)
+    run.optimizer.zero_grad(set_to_none=True)
+    mean = found.mean if processes.alone else found.mean * (found.rows / max(rows, 1))  # []
+    mean.backward()  # type: ignore[no-untyped-call]
+    processes.add_gradients(task.model)
+    run.optimizer.step()
+    return processes.total(found.mean.item() * found.rows), rows

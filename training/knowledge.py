@@ -6,31 +6,29 @@ truncated, at the price of `rows x width x 2` bytes. It is read memory-mapped. T
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 from torch import Tensor
 
-from training.artefacts import ArtefactCorrupt, ArtefactMissing, Lineage, ModelRecord, require_same_data
-from training.batches import WindowBatches
+from training.artefacts import ArtefactCorrupt, ArtefactMissing, Lineage, ModelRecord, require_same_data, sha256_of
+from training.asking import Asked, rows_to_ask, write_users
 from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
 from training.lineage import lineage_of
-from training.progress import progress_bar
-from training.sequences import evaluation_sequences, train_windows
+from training.sequences import evaluation_sequences
 from training.teachers.base import Teacher
 
 RECORD = "knowledge.json"
-_ROWS_PER_BATCH = 4096
+_PARTS = ("row", "item", "user")
+_HISTORIES = 512
 
 
 class TeacherEntry(Config):
@@ -48,6 +46,8 @@ class TeacherEntry(Config):
     """Train rows that it scored."""
     width: int = Field(ge=1)
     bytes: int = Field(ge=1)
+    sha256: dict[str, str]
+    """Of each array."""
     seconds: float
 
 
@@ -110,10 +110,19 @@ class TeacherKnowledge:
         )
 
 
-def gather(dataset: Dataset, teachers: Sequence[tuple[Teacher, ModelRecord]], out: Path) -> KnowledgeRecord:
-    """Let every teacher score every train row, and keep what it says.
+def gather(
+    dataset: Dataset, teachers: Sequence[tuple[Teacher, ModelRecord]], out: Path, rows: int = 0
+) -> KnowledgeRecord:
+    """Let every teacher score the train rows, and keep what it says.
 
-    A teacher that is in the cache already, with the same weights, is not asked again: an interrupted run goes on.
+    A teacher that is in the cache already, with the same weights, is not asked again, and one that was interrupted goes
+    on where it stopped.
+
+    Args:
+        dataset: whose train rows.
+        teachers: with what is known of them, in the order of rows A1, A2, A3.
+        out: folder to write.
+        rows: a teacher that needs a pass for each row scores a sample of so many; 0: all.
 
     Raises:
         ConfigError: the same teacher twice.
@@ -123,8 +132,16 @@ def gather(dataset: Dataset, teachers: Sequence[tuple[Teacher, ModelRecord]], ou
     if len(set(names)) != len(names):
         raise ConfigError("the same teacher is named twice")
     entries = [
-        _remembered(out / _folder(number, record), record)
-        or _ask(dataset, teacher, record, out / _folder(number, record))
+        _entry(
+            Asked(
+                dataset,
+                teacher,
+                record.weights_sha256,
+                rows_to_ask(dataset, teacher, rows),
+                out / _folder(number, record),
+            ),
+            record.name,
+        )
         for number, (teacher, record) in enumerate(teachers)
     ]
     knowledge = KnowledgeRecord(data=lineage_of(dataset), teachers=tuple(entries))
@@ -138,65 +155,62 @@ def _folder(number: int, record: ModelRecord) -> str:
     return f"{number}-{record.name}"
 
 
-def _ask(dataset: Dataset, teacher: Teacher, record: ModelRecord, folder: Path) -> TeacherEntry:
-    started = time.perf_counter()
+def _entry(asked: Asked, name: str) -> TeacherEntry:
+    return _remembered(asked) or _ask(asked, name)
+
+
+def _ask(asked: Asked, name: str) -> TeacherEntry:
+    folder = asked.folder
     folder.mkdir(parents=True, exist_ok=True)
     for stale in (folder / "teacher.json", folder.parent / RECORD):  # they vouch for files that are about to change
         stale.unlink(missing_ok=True)
-    row = dataset.split.train_rows(dataset.interactions)  # [S]
     with torch.no_grad():
-        item = teacher.item_matrix()  # [N+1, D]
-        _write_users(dataset, teacher, item, row, folder)
-        calibration = _calibrate(dataset, teacher, item)
-    np.save(folder / "row.npy", row)
+        item = asked.teacher.item_matrix()  # [N+1, D]
+        seconds = write_users(asked, item)
+        calibration = _calibrate(asked.dataset, asked.teacher, item)
+    np.save(folder / "row.npy", asked.row)
     np.save(folder / "item.npy", item.to(torch.float16).cpu().numpy())
     entry = TeacherEntry(
-        name=record.name,
+        name=name,
         folder=folder.name,
-        fingerprint=record.weights_sha256,
-        temperature=teacher.temperature,
+        fingerprint=asked.fingerprint,
+        temperature=asked.teacher.temperature,
         calibration=calibration,
-        rows=row.size,
+        rows=asked.row.size,
         width=item.shape[1],
-        bytes=sum((folder / f"{name}.npy").stat().st_size for name in ("row", "item", "user")),
-        seconds=time.perf_counter() - started,
+        bytes=sum((folder / f"{part}.npy").stat().st_size for part in _PARTS),
+        sha256={part: sha256_of(folder / f"{part}.npy") for part in _PARTS},
+        seconds=seconds,
     )
-    (folder / "teacher.json").write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial = folder / "teacher.json.partial"
+    partial.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial.replace(folder / "teacher.json")
     return entry
 
 
-def _write_users(dataset: Dataset, teacher: Teacher, item: Tensor, row: NDArray[np.int64], folder: Path) -> None:
-    """One causal pass over all windows fills the user matrix, in the order of the rows."""
-    batches = WindowBatches(train_windows(dataset.interactions, dataset.split, teacher.max_history), _ROWS_PER_BATCH)
-    device, width = item.device, item.shape[1]
-    hidden_of = teacher.prepared()
-    users = open_memmap(folder / "user.npy", mode="w+", dtype=np.float16, shape=(row.size, width))  # [S, D]
-    with progress_bar(f"asking {teacher.name}", row.size) as bar:
-        for batch in batches.in_order():
-            hidden = hidden_of(batch.history.to(device))[batch.asked.to(device)]  # [R, D]
-            asked = batch.row[batch.asked].numpy()  # [R]
-            users[np.searchsorted(row, asked)] = hidden.to(torch.float16).cpu().numpy()
-            bar.advance(steps=asked.size)
-    users.flush()
-
-
 def _calibrate(dataset: Dataset, teacher: Teacher, item: Tensor) -> float:
+    """T_m of equation 1, fitted on the calibration half of the validation users."""
     half = calibration_half(dataset.split.validation)
-    asked = evaluation_sequences(dataset.interactions, half, teacher.max_history)
-    users = teacher.encode(torch.from_numpy(asked.history.copy()).to(item.device))  # [E, D]
+    sequences = evaluation_sequences(dataset.interactions, half, teacher.max_history)
+    histories = torch.split(torch.from_numpy(sequences.history.copy()), _HISTORIES)  # of [E, L]
+    encode = teacher.prepared()
+    users = torch.cat([encode(one.to(item.device)) for one in histories])  # [E, D]
     logits = users @ item[1:].T / teacher.temperature  # [E, N]
-    return calibrated_temperature(logits, torch.from_numpy(asked.target - 1).to(item.device))
+    return calibrated_temperature(logits, torch.from_numpy(sequences.target - 1).to(item.device))
 
 
-def _remembered(folder: Path, record: ModelRecord) -> TeacherEntry | None:
-    path = folder / "teacher.json"
+def _remembered(asked: Asked) -> TeacherEntry | None:
+    """The entry of the same teacher's answers at the same rows, if it is there and its files are as it says."""
+    path = asked.folder / "teacher.json"
     if not path.is_file():
         return None
     try:
         entry = TeacherEntry.model_validate_json(path.read_bytes())
-    except ValidationError:
+        memory = _read_memory(asked.folder, entry, len(asked.dataset.catalog))
+    except (ValidationError, ArtefactCorrupt, ArtefactMissing):
         return None  # damaged: asking again makes it whole
-    return entry if entry.fingerprint == record.weights_sha256 else None
+    same = entry.fingerprint == asked.fingerprint and np.array_equal(memory.row, asked.row)
+    return entry if same else None
 
 
 def _read_memory(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory:
@@ -214,6 +228,8 @@ def _read_memory(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory
         except (ValueError, EOFError) as error:
             raise ArtefactCorrupt(f"{path}: {error}") from error
         found = (loaded[name].shape, loaded[name].dtype)
+        if sha256_of(path) != entry.sha256.get(name):
+            raise ArtefactCorrupt(f"{path}: its sha256 is not the one in {RECORD}")
         if found != (shape, np.dtype(dtype)):
             raise ArtefactCorrupt(f"{path}: {found[1]} {found[0]}, by {RECORD} {np.dtype(dtype)} {shape}")
     return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"])

@@ -28,11 +28,17 @@ class ProgressBar:
         """Move on, with a word on how it goes. Where there is no terminal, a line at most every five seconds."""
         self._done += steps
         self._progress.update(self._task, advance=steps, note=note)
-        if not self._console.is_terminal and (time.monotonic() - self._said > 5 or self._done == self._total):
+        if not self._console.is_terminal and (
+            time.monotonic() - self._said > 5 or (steps and self._done == self._total)
+        ):
             self._said = time.monotonic()
             self._console.print(
                 f"{self._title}: {self._done}/{self._total} {note}".rstrip(), soft_wrap=True, highlight=False
             )
+
+    def note(self, text: str) -> None:
+        """A word on how the step at hand goes, without moving on."""
+        self.advance(text, steps=0)
 
 
 @contextmanager

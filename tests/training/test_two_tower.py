@@ -1,10 +1,10 @@
 import torch
 from torch import Tensor, nn
 
-from training.two_tower import TwoTower
+from training.two_tower import CausalTwoTower
 
 
-class CountingTower(TwoTower):
+class CountingTower(CausalTwoTower):
     """The user vector is how many items have been met so far."""
 
     max_history = 4

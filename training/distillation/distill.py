@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 from torch import Tensor
 
@@ -33,9 +36,10 @@ from training.evaluation.selection import SelectOn, selection_half, validation_n
 from training.fitting import FitConfig, StepLoss, Task, fit, forget
 from training.knowledge import TeacherKnowledge
 from training.lineage import lineage_of
+from training.processes import Processes
 from training.sequences import train_windows
 from training.students.registry import student_family
-from training.two_tower import TwoTower
+from training.two_tower import CausalTwoTower
 
 
 class DistillConfig(Config):
@@ -58,9 +62,14 @@ class DistillConfig(Config):
 class Distillation:
     """The loss of a student with its teachers at hand."""
 
-    def __init__(self, student: TwoTower, panel: TeacherPanel | None, row: Row, config: DistillConfig) -> None:
+    def __init__(self, student: CausalTwoTower, panel: TeacherPanel | None, row: Row, config: DistillConfig) -> None:
         """No panel: the next-item loss alone (row A0)."""
         self.student, self.panel, self.config, self._row = student, panel, config, row
+
+    def over(self, dataset: Dataset) -> Lesson:
+        """The same, over the train rows of a data set."""
+        windows = train_windows(dataset.interactions, dataset.split, self.student.max_history)
+        return Lesson(self, WindowBatches(windows, self.config.fit.rows_per_batch))
 
     def loss(self, batch: Batch, epoch: int) -> StepLoss:
         """L = L_rec + lambda(e) L_kd on one batch; `epoch` counts from 1."""
@@ -96,6 +105,26 @@ class Distillation:
         """lambda(e)."""
         warm_up = self.config.warm_up_epochs
         return self.config.weight * (min(1.0, epoch / warm_up) if warm_up else 1.0)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The loss of a student over the train rows of a data set, as the training loop wants it."""
+
+    distillation: Distillation
+    batches: WindowBatches
+
+    def epoch(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        """The windows of each step."""
+        return self.batches.epoch(rng)
+
+    def batch(self, examples: NDArray[np.int64]) -> Batch:
+        """The batch of some windows."""
+        return self.batches.batch(examples)
+
+    def loss(self, batch: Batch, epoch: int) -> StepLoss:
+        """The distillation's."""
+        return self.distillation.loss(batch, epoch)
 
 
 def distill(
@@ -140,31 +169,30 @@ def distill(
         best_epoch=fitted.best_epoch,
         seconds=fitted.seconds,
     )
-    saved = save_model(out, student, record)
-    forget(out)
-    return saved
+    processes = Processes.here()
+    if processes.writes:
+        save_model(out, student, record)
+        forget(out)
+    processes.wait()
+    return read_record(out)
 
 
 def _task(title: str, dataset: Dataset, objective: Distillation) -> Task:
     """What the training loop is to do: the windows of the train part, and the selection half to stop by."""
     student, config = objective.student, objective.config
-    device = config.fit.pick_device()
-    windows = train_windows(dataset.interactions, dataset.split, student.max_history)
-    batches = WindowBatches(windows, config.fit.rows_per_batch)
     selection = selection_half(dataset.split.validation)
     heard = objective.panel.heard if objective.panel else ()
     teachers = (f"{one.entry.fingerprint} at {one.entry.calibration}" for one in heard)
     return Task(
         title=title,
         model=student,
-        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
-        loss=objective.loss,
+        objective=objective.over(dataset),
         validate=lambda: validation_ndcg(student, dataset, selection, config.select_on),
         recipe=" ".join([title, config.hash, lineage_of(dataset).hash, *teachers]),
     )
 
 
-def load_student(folder: Path, lineage: Lineage, items: int) -> tuple[TwoTower, ModelRecord]:
+def load_student(folder: Path, lineage: Lineage, items: int) -> tuple[CausalTwoTower, ModelRecord]:
     """Read a trained student back.
 
     Raises:

@@ -35,7 +35,8 @@ class Scorer(Protocol):
 class TwoTowerScorer:
     """A trained teacher or student as a scorer. All that does not depend on a user is made once, when the scorer is."""
 
-    hidden: Callable[[torch.Tensor], torch.Tensor]
+    encode: Callable[[torch.Tensor], torch.Tensor]
+    """int64[E, L] -> float[E, D]"""
     max_history: int
     """L"""
     items: torch.Tensor
@@ -52,7 +53,7 @@ class TwoTowerScorer:
         history = torch.tensor(sequences_at(interactions, rows, self.max_history).history)  # [E, L]
         longest = max(int((history != PAD).sum(dim=1).max()), 1)
         with torch.no_grad():
-            users = self.hidden(history[:, -longest:].to(self.items.device))[:, -1]  # [E, D]
+            users = self.encode(history[:, -longest:].to(self.items.device))  # [E, D]
             scores = users @ self.items.T  # [E, N+1]
         return scores.cpu().numpy()
 

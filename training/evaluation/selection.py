@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from training.dataset import Dataset
 from training.errors import SplitImpossible
 from training.evaluation.metrics import ndcg
@@ -15,6 +17,13 @@ SelectOn = Masking
 def validation_ndcg(model: TwoTower, dataset: Dataset, rows: EvaluationRows, select_on: SelectOn) -> float:
     """NDCG@10 of a model on some validation rows."""
     return ndcg(target_ranks(TwoTowerScorer.of(model), dataset.interactions, rows, select_on), 10)
+
+
+def evenly(rows: EvaluationRows, users: int) -> EvaluationRows:
+    """At most so many rows, evenly taken; 0: all of them."""
+    if not 0 < users < len(rows):
+        return rows
+    return EvaluationRows(rows.row[np.linspace(0, len(rows) - 1, users).astype(np.int64)])
 
 
 def calibration_half(validation: EvaluationRows) -> EvaluationRows:

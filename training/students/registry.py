@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from training.config import Config, ConfigError
 from training.students.sasrec import SASRec, SASRecConfig
-from training.two_tower import TwoTower
+from training.two_tower import CausalTwoTower
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class StudentFamily:
     model: type[SASRec]
     config: type[SASRecConfig]
 
-    def build(self, config: Config, items: int) -> TwoTower:
+    def build(self, config: Config, items: int) -> CausalTwoTower:
         """A fresh student for N = `items` items."""
         return self.model(self.config.model_validate(config.model_dump()), items)
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from service.bundle import PAD
 from training.causal_encoder import CausalEncoder, CausalEncoderConfig
 from training.config import Config
-from training.two_tower import TwoTower
+from training.two_tower import CausalTwoTower
 
 
 class SASRecConfig(Config):
@@ -17,7 +17,7 @@ class SASRecConfig(Config):
     encoder: CausalEncoderConfig = Field(default_factory=CausalEncoderConfig)
 
 
-class SASRec(TwoTower):
+class SASRec(CausalTwoTower):
     """One table of item vectors, read as input and as output."""
 
     def __init__(self, config: SASRecConfig, items: int) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from training.two_tower import TwoTower
+from training.config import Config
+from training.two_tower import CausalTwoTower, TwoTower
 
 
 class Teacher(TwoTower):
@@ -16,8 +17,14 @@ class Teacher(TwoTower):
 
     name: str
     """What the command line calls it."""
+    config: Config
+    """What it was built from."""
     temperature: float
     """tau."""
+
+
+class CausalTeacher(Teacher, CausalTwoTower):
+    """A teacher whose one pass over a history holds every prefix of it."""
 
     @abstractmethod
     def raw_hidden(self, history: Tensor, items: Tensor) -> Tensor:
@@ -33,9 +40,9 @@ class Teacher(TwoTower):
 
     def hidden(self, history: Tensor) -> Tensor:
         """float[B, L, D], rows of length 1."""
-        return self.prepared()(history)  # [B, L, D]
+        return self.prepared_hidden()(history)  # [B, L, D]
 
-    def prepared(self) -> Callable[[Tensor], Tensor]:
+    def prepared_hidden(self) -> Callable[[Tensor], Tensor]:
         """`hidden` over one item matrix: adapting the whole catalogue costs more than a batch of histories."""
         items = self.raw_item_matrix()  # [N+1, D]
         return lambda history: torch.nn.functional.normalize(self.raw_hidden(history, items), dim=-1)  # [B, L, D]

@@ -3,177 +3,204 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from pydantic import Field
 
 from training.artefacts import (
     ArtefactMismatch,
+    CurvePoint,
     Lineage,
     ModelRecord,
-    Stage,
     load_weights,
     read_record,
     require_same_data,
     save_model,
+    sha256_of,
 )
-from training.batches import WindowBatches
-from training.config import Config, ConfigError
+from training.artefacts import Stage as Done
 from training.dataset import Dataset
-from training.evaluation.selection import SelectOn, validation_ndcg
-from training.fitting import FitConfig, Fitted, Task, fit, forget
+from training.evaluation.selection import evenly, validation_ndcg
+from training.fitting import Fitted, Task, fit, forget
 from training.lineage import lineage_of, merged_lineage
-from training.sequences import train_windows
+from training.processes import Processes
+from training.teachers.base import Teacher
 from training.teachers.corpus import Corpus
-from training.teachers.finetuning import softmax_over_catalogue
-from training.teachers.unisrec import UniSRec, UniSRecConfig
-from training.teachers.unisrec_pretraining import UniSRecPretrainConfig, UniSRecPretraining
+from training.teachers.kind import FinetuneConfig, PretrainConfig, TeacherConfig, TeacherKind, TeacherRecipe
+from training.teachers.registry import Kinds, teacher_kind
 
-TEACHERS = ("unisrec",)
-
-
-class FinetuneConfig(Config):
-    """How a teacher is fitted to the target catalogue."""
-
-    fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=100, patience=10))
-    select_on: SelectOn = "unmasked"
-    """Which validation NDCG@10 stops the training."""
-    freeze_sequence_encoder: bool = True
-    """As the paper does. Only where there is something to keep: without --init nothing is frozen."""
+AnyKind = TeacherKind[Any, Any, Any]
 
 
-class TeacherRecipe(Config):
-    """One TOML file for a teacher: sizes, pre-training, fine-tuning."""
+@dataclass(frozen=True)
+class _Origin:
+    """What a training stands on; all of it decides whether a training that stopped may be gone on with."""
 
-    model: UniSRecConfig = Field(default_factory=UniSRecConfig)
-    pretrain: UniSRecPretrainConfig = Field(default_factory=UniSRecPretrainConfig)
-    finetune: FinetuneConfig = Field(default_factory=FinetuneConfig)
+    lineage: Lineage
+    started_from: str = ""
+    """sha256 of the pre-trained weights."""
+
+    def hash(self, kind: AnyKind, recipe: TeacherRecipe, model: Teacher) -> str:
+        """Changes when anything does that matters to the result."""
+        config: TeacherConfig = kind.config_of(model)
+        return recipe.hash + config.hash + self.lineage.hash + self.started_from
 
 
-def pretrain(name: str, datasets: Sequence[Dataset], recipe: TeacherRecipe, out: Path) -> ModelRecord:
-    """Pre-train a teacher on the train parts of several data sets as one corpus, by contrastive learning.
+def pretrain(kind: AnyKind, datasets: Sequence[Dataset], recipe: TeacherRecipe, out: Path) -> ModelRecord:
+    """Pre-train a teacher on the train parts of several data sets as one corpus.
 
     Raises:
-        ConfigError: no such teacher, or data sets that make no corpus.
+        ConfigError: data sets that make no corpus.
     """
-    _require_known(name)
-    config = _reading(datasets[0], recipe.model.model_copy(update={"item_ids": False}))
-    corpus = Corpus.of(datasets, config.encoder.max_history)
+    corpus = Corpus.of(datasets)
     torch.manual_seed(recipe.pretrain.fit.seed)
-    model = UniSRec(config, corpus.text)
-    device = recipe.pretrain.fit.pick_device()
-    objective = UniSRecPretraining(model, corpus.text_word_drop.to(device), recipe.pretrain)
-    batches = WindowBatches(corpus.windows, recipe.pretrain.fit.rows_per_batch)
-    lineage = merged_lineage(datasets)
+    model = kind.build(kind.pretrained(recipe.model).reading(corpus), corpus)
+    origin = _Origin(merged_lineage(datasets))
     task = Task(
-        title=f"pre-training {name}",
+        title=f"pre-training {kind.name}",
         model=model,
-        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
-        loss=objective.loss,
+        objective=kind.pretraining(model, corpus, recipe),
         validate=None,
-        recipe=recipe.hash + config.hash + lineage.hash,
+        recipe=origin.hash(kind, recipe, model),
     )
     fitted = fit(task, recipe.pretrain.fit, out)
-    return _save(model, _record("pretrained", model, recipe.pretrain, lineage, fitted), out)
+    return _save(out, model, _record("pretrained", kind, model, (recipe.pretrain, origin, fitted)))
 
 
-def finetune(name: str, dataset: Dataset, recipe: TeacherRecipe, out: Path, init: Path | None = None) -> ModelRecord:
+def finetune(
+    kind: AnyKind, dataset: Dataset, recipe: TeacherRecipe, out: Path, init: Path | None = None
+) -> ModelRecord:
     """Fit a teacher to one catalogue, from a pre-trained one or from nothing.
 
+    Args:
+        kind: of the teacher.
+        dataset: the target.
+        recipe: sizes where there is no `init`, and how to train.
+        out: folder to write.
+        init: folder of a pre-trained teacher of this kind, or the file that its authors published.
+
     Raises:
-        ConfigError: no such teacher.
-        ArtefactError: `init` is no pre-trained teacher of this kind.
+        ArtefactError: `init` is no pre-trained teacher of this kind, or reads other content than the data set's.
     """
-    _require_known(name)
     torch.manual_seed(recipe.finetune.fit.seed)
-    model = _initialised(recipe, dataset, init)
-    settings = recipe.finetune
-    device = settings.fit.pick_device()
-    lineage = lineage_of(dataset)
-    windows = train_windows(dataset.interactions, dataset.split, model.max_history)
-    batches = WindowBatches(windows, settings.fit.rows_per_batch)
-    task = Task(
-        title=f"fine-tuning {name} on {dataset.name}",
-        model=model,
-        epoch=lambda rng: (batches.batch(one).to(device) for one in batches.epoch(rng)),
-        loss=lambda batch, epoch: softmax_over_catalogue(model, batch),
-        validate=lambda: validation_ndcg(model, dataset, dataset.split.validation, settings.select_on),
-        recipe=recipe.hash + model.config.hash + lineage.hash + (read_record(init).weights_sha256 if init else ""),
-    )
-    fitted = fit(task, settings.fit, out)
-    return _save(model, _record("finetuned", model, settings, lineage, fitted), out)
+    model = _initialised(kind, recipe, Corpus.of([dataset]), init)
+    origin = _Origin(lineage_of(dataset), _weights_of(init) if init else "")
+    fitted = _run_stages(kind, model, dataset, recipe, (origin, out))
+    return _save(out, model, _record("finetuned", kind, model, (recipe.finetune, origin, fitted)))
 
 
-def load_teacher(folder: Path, dataset: Dataset) -> tuple[UniSRec, ModelRecord]:
+def load_teacher(folder: Path, dataset: Dataset, kinds: Kinds | None = None) -> tuple[Teacher, ModelRecord]:
     """Read a fine-tuned teacher back, for the data set that it was fitted to.
 
+    Args:
+        folder: of the teacher.
+        dataset: the target.
+        kinds: where its name is looked up; none given: `known_kinds()`.
+
     Raises:
-        ArtefactError: missing, corrupt, only pre-trained, or of another data set or text encoder.
+        ArtefactError: missing, corrupt, only pre-trained, or of another data set or encoder.
+        ConfigError: no teacher has the name that the record states.
     """
     record = read_record(folder)
-    if record.kind != "teacher" or record.stage != "finetuned":
-        raise ArtefactMismatch(f"{folder} holds a {record.stage} {record.kind}, not a fine-tuned teacher")
+    _require(folder, record, "finetuned")
     require_same_data(folder, record.data, lineage_of(dataset))
-    model = UniSRec(_config_for(folder, record, dataset), _text(dataset))
-    load_weights(folder, record, model)
+    model = _saved(teacher_kind(record.name, kinds), folder, record, Corpus.of([dataset]))
     model.eval()
     return model, record
 
 
-def _reading(dataset: Dataset, config: UniSRecConfig) -> UniSRecConfig:
-    """The sizes of a model that reads this data set's texts."""
-    encoder = dataset.text.encoder
-    return config.model_copy(update={"text_width": encoder.width, "text_encoder": encoder.fingerprint})
-
-
-def _config_for(folder: Path, record: ModelRecord, dataset: Dataset) -> UniSRecConfig:
-    """The sizes of a saved model that reads texts as this data set's are encoded: another encoder's are noise to it."""
-    config = UniSRecConfig.model_validate(record.config)
-    if config != _reading(dataset, config):
-        encoder = dataset.text.encoder
-        raise ArtefactMismatch(
-            f"{folder} reads {config.text_width}-d texts of encoder {config.text_encoder[:12]}, those of "
-            f"{dataset.folder} are {encoder.width}-d, of {encoder.name} ({encoder.fingerprint[:12]})"
-        )
-    return config
-
-
-def _text(dataset: Dataset) -> torch.Tensor:
-    """float[N+1, F]."""
-    return torch.from_numpy(dataset.text.values.copy())  # [N+1, F]
-
-
-def _initialised(recipe: TeacherRecipe, dataset: Dataset, init: Path | None) -> UniSRec:
-    """Sizes come from the pre-trained teacher where there is one; whether ids are added is the recipe's to say."""
-    text = _text(dataset)
-    if init is None:
-        return UniSRec(_reading(dataset, recipe.model), text)
-    record = read_record(init)
-    if record.kind != "teacher" or record.stage != "pretrained":
-        raise ArtefactMismatch(f"{init} holds a {record.stage} {record.kind}, not a pre-trained teacher")
-    config = _config_for(init, record, dataset)
-    pretrained = UniSRec(config, text)
-    load_weights(init, record, pretrained)
-    model = UniSRec(config.model_copy(update={"item_ids": recipe.model.item_ids}), text)
-    model.adaptor.load_state_dict(pretrained.adaptor.state_dict())
-    model.encoder.load_state_dict(pretrained.encoder.state_dict())
-    if recipe.finetune.freeze_sequence_encoder:
-        model.freeze_sequence_encoder()
+def _saved(kind: AnyKind, folder: Path, record: ModelRecord, corpus: Corpus) -> Teacher:
+    """A model as it lies in a folder, over the content at hand: another encoder's vectors would be noise to it."""
+    config = type(kind.recipe().model).model_validate(record.config)
+    if different := config.differs(corpus):
+        folders = ", ".join(str(one.folder) for one in corpus.datasets)
+        raise ArtefactMismatch(f"{folder} reads other content than that of {folders}: {'; '.join(different)}")
+    model: Teacher = kind.build(config, corpus)
+    load_weights(folder, record, model)
     return model
 
 
+def _initialised(kind: AnyKind, recipe: TeacherRecipe, corpus: Corpus, init: Path | None) -> Teacher:
+    if init is None:
+        fresh: Teacher = kind.build(recipe.model.reading(corpus), corpus)
+        return fresh
+    pretrained = kind.official(init, recipe, corpus) if init.is_file() else _pretrained(kind, init, corpus)
+    model: Teacher = kind.build(kind.tuned(recipe.model, kind.config_of(pretrained)).reading(corpus), corpus)
+    kind.adopt(model, pretrained, recipe)
+    return model
+
+
+def _pretrained(kind: AnyKind, init: Path, corpus: Corpus) -> Teacher:
+    record = read_record(init)
+    _require(init, record, "pretrained")
+    if record.name != kind.name:
+        raise ArtefactMismatch(f"{init} holds a {record.name}, not a {kind.name}")
+    return _saved(kind, init, record, corpus)
+
+
+def _require(folder: Path, record: ModelRecord, stage: Done) -> None:
+    if record.kind != "teacher" or record.stage != stage:
+        said = {"pretrained": "pre-trained", "finetuned": "fine-tuned"}[stage]
+        raise ArtefactMismatch(f"{folder} holds a {record.stage} {record.kind}, not a {said} teacher")
+
+
+def _weights_of(init: Path) -> str:
+    return sha256_of(init) if init.is_file() else read_record(init).weights_sha256
+
+
+def _run_stages(
+    kind: AnyKind, model: Teacher, dataset: Dataset, recipe: TeacherRecipe, places: tuple[_Origin, Path]
+) -> Fitted:
+    """One after the other; a stage that brings nothing better leaves the weights of the one before."""
+    origin, out = places
+    chosen = evenly(dataset.split.validation, recipe.finetune.validation_users)
+    before: Fitted | None = None
+    for number, stage in enumerate(kind.finetuning(model, dataset, recipe), start=1):
+        task = Task(
+            title=f"fine-tuning {kind.name} on {dataset.name}{stage.title and f', {stage.title}'}",
+            model=model,
+            objective=stage.objective,
+            validate=lambda: validation_ndcg(model, dataset, chosen, recipe.finetune.select_on),
+            recipe=origin.hash(kind, recipe, model),
+        )
+        kept = {name: one.detach().clone() for name, one in model.state_dict().items()}
+        fitted = fit(task, stage.fit, _stage_folder(out, number))
+        if before is not None and fitted.best.validation < before.best.validation:
+            model.load_state_dict(kept)
+        before = fitted if before is None else _joined(before, fitted)
+    if before is None:
+        raise ValueError(f"{kind.name}: fine-tuning of no stage")
+    return before
+
+
+def _stage_folder(out: Path, number: int) -> Path:
+    return out if number == 1 else out / f"stage-{number}"
+
+
+def _joined(first: Fitted, then: Fitted) -> Fitted:
+    """One curve, its epochs counted on."""
+    moved: tuple[CurvePoint, ...] = tuple(
+        one.model_copy(update={"epoch": one.epoch + len(first.curve)}) for one in then.curve
+    )
+    best = then.best_epoch + len(first.curve) if then.best.validation >= first.best.validation else first.best_epoch
+    return replace(first, curve=first.curve + moved, best_epoch=best, seconds=first.seconds + then.seconds)
+
+
 def _record(
-    stage: Stage, model: UniSRec, recipe: UniSRecPretrainConfig | FinetuneConfig, lineage: Lineage, fitted: Fitted
+    stage: Done, kind: AnyKind, model: Teacher, how: tuple[PretrainConfig | FinetuneConfig, _Origin, Fitted]
 ) -> ModelRecord:
+    settings, origin, fitted = how
     return ModelRecord(
         kind="teacher",
         stage=stage,
-        name=model.name,
-        config=model.config.model_dump(mode="json"),
-        recipe=recipe.model_dump(mode="json"),
-        data=lineage,
-        seed=recipe.fit.seed,
+        name=kind.name,
+        config=kind.config_of(model).model_dump(mode="json"),
+        recipe=settings.model_dump(mode="json"),
+        data=origin.lineage,
+        started_from=origin.started_from,
+        seed=settings.fit.seed,
         parameters=model.parameters_count,
         curve=fitted.curve,
         best_epoch=fitted.best_epoch,
@@ -181,12 +208,11 @@ def _record(
     )
 
 
-def _save(model: UniSRec, record: ModelRecord, out: Path) -> ModelRecord:
-    saved = save_model(out, model, record)
-    forget(out)
-    return saved
-
-
-def _require_known(name: str) -> None:
-    if name not in TEACHERS:
-        raise ConfigError(f"no teacher is called {name!r}; known: {', '.join(TEACHERS)}")
+def _save(out: Path, model: Teacher, record: ModelRecord) -> ModelRecord:
+    """The process that writes does; the others wait and read what it wrote."""
+    processes = Processes.here()
+    if processes.writes:
+        save_model(out, model, record)
+        forget(out)
+    processes.wait()
+    return read_record(out)

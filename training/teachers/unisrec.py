@@ -6,19 +6,25 @@ over the history. With `item_ids` an id vector is added to each item (the transd
 
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from service.bundle import PAD
 from training.causal_encoder import CausalEncoder, CausalEncoderConfig
-from training.config import Config
-from training.teachers.base import Teacher
+from training.features.item_features import ItemFeatures
+from training.teachers.base import CausalTeacher
+from training.teachers.corpus import Corpus
+from training.teachers.kind import TeacherConfig
 from training.teachers.whitening_moe import WhiteningMoE
 
 
-class UniSRecConfig(Config):
+class UniSRecConfig(TeacherConfig):
     """Sizes; the defaults are the paper's."""
+
+    content_fields: ClassVar[tuple[str, ...]] = ("text_encoder", "text_width")
 
     encoder: CausalEncoderConfig = Field(
         default_factory=lambda: CausalEncoderConfig(
@@ -36,32 +42,47 @@ class UniSRecConfig(Config):
     text_encoder: str = ""
     """Fingerprint of the encoder that made them; taken from the data set."""
 
+    def reading(self, corpus: Corpus) -> Self:
+        """The same sizes for these texts."""
+        encoder = corpus.text.encoder
+        return self.model_copy(update={"text_width": encoder.width, "text_encoder": encoder.fingerprint})
 
-class UniSRec(Teacher):
+
+class UniSRec(CausalTeacher):
     """The text vectors are a buffer that is not saved: they belong to the data set, and are given anew."""
 
     name = "unisrec"
     text: Tensor
     """float[N+1, F]"""
+    known: Tensor
+    """bool[N+1] which items have a text"""
 
-    def __init__(self, config: UniSRecConfig, text: Tensor) -> None:
-        """Build for the items whose text vectors float[N+1, F] are given."""
+    def __init__(self, config: UniSRecConfig, text: ItemFeatures) -> None:
+        """Build for the items whose text vectors are given."""
         super().__init__()
         self.config = config
         self.max_history = config.encoder.max_history
         self.temperature = config.temperature
-        self.register_buffer("text", text, persistent=False)
+        self.register_buffer("text", torch.from_numpy(text.values.copy()), persistent=False)
+        self.register_buffer("known", torch.from_numpy(text.present.copy()), persistent=False)
         width = config.encoder.width
         self.adaptor = WhiteningMoE(config.text_width, width, config.experts, config.adaptor_dropout)
         self.encoder = CausalEncoder(config.encoder)
-        self.ids = nn.Embedding(text.shape[0], width, padding_idx=PAD) if config.item_ids else None
+        self.textless = nn.Parameter(torch.zeros(width))
+        """[D] what an item is that nothing is said of: learnt, so that no zero vector passes for a text"""
+        self.ids = nn.Embedding(len(text) + 1, width, padding_idx=PAD) if config.item_ids else None
         if self.ids is not None:
             nn.init.normal_(self.ids.weight, std=0.02)
 
     def raw_item_matrix(self) -> Tensor:
         """v_i, or v_i + e_i: float[N+1, D]."""
-        vectors: Tensor = self.adaptor(self.text)  # [N+1, D]
+        vectors = self.adapted(self.text, self.known)  # [N+1, D]
         return vectors if self.ids is None else vectors + self.ids.weight  # [N+1, D]
+
+    def adapted(self, text: Tensor, known: Tensor) -> Tensor:
+        """Text vectors float[K, F], of items of which bool[K] have one, in the recommender's space: float[K, D]."""
+        vectors: Tensor = self.adaptor(text)  # [K, D]
+        return torch.where(known[:, None], vectors, self.textless)  # [K, D]
 
     def raw_hidden(self, history: Tensor, items: Tensor) -> Tensor:
         """float[B, L, D]."""

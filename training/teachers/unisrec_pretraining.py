@@ -7,15 +7,16 @@ from pydantic import Field
 from torch import Tensor
 
 from service.bundle import PAD
-from training.batches import Batch
-from training.config import Config
+from training.batches import Batch, WindowBatches
 from training.fitting import FitConfig, StepLoss
 from training.teachers.augmentation import drop_items, drop_words
 from training.teachers.contrastive import info_nce
+from training.teachers.corpus import Corpus
+from training.teachers.kind import PretrainConfig
 from training.teachers.unisrec import UniSRec
 
 
-class UniSRecPretrainConfig(Config):
+class UniSRecPretrainConfig(PretrainConfig):
     """The recipe; the defaults are the paper's where it gives one."""
 
     fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=30, patience=5))
@@ -31,9 +32,11 @@ class UniSRecPretrainConfig(Config):
 class UniSRecPretraining:
     """L = L_sequence-item + lambda L_sequence-sequence (equation 8)."""
 
-    def __init__(self, model: UniSRec, text_word_drop: Tensor, config: UniSRecPretrainConfig) -> None:
-        """Take the text vectors float[N+1, F] of the items with words missing, for the second view."""
-        self._model, self._word_drop, self._config = model, text_word_drop, config
+    def __init__(self, model: UniSRec, corpus: Corpus, config: UniSRecPretrainConfig) -> None:
+        self._model, self._config = model, config
+        self._word_drop = torch.from_numpy(corpus.text_word_drop.values)  # [N+1, F]
+        batches = WindowBatches(corpus.windows(model.max_history), config.fit.rows_per_batch)
+        self.epoch, self.batch = batches.epoch, batches.batch
 
     def loss(self, batch: Batch, epoch: int) -> StepLoss:
         """Both tasks on every (prefix, target) of a batch."""
@@ -51,7 +54,7 @@ class UniSRecPretraining:
     def _vectors(self, items: Tensor) -> tuple[Tensor, Tensor]:
         """Adapt each distinct item once: float[K, D], and where each of the given items is among them."""
         unique, inverse = items.unique(return_inverse=True)  # type: ignore[no-untyped-call]  # [K], like items
-        return self._model.adaptor(self._model.text[unique]), inverse
+        return self._model.adapted(self._model.text[unique], self._model.known[unique]), inverse
 
     def _second_view(self, history: Tensor, inputs: Tensor) -> Tensor:
         """float[B, L, D]."""
@@ -62,5 +65,7 @@ class UniSRecPretraining:
             place = view.last_kept()[..., None].expand_as(states)  # [B, L, D]
             return states.gather(1, place)  # [B, L, D]
         chosen = drop_words(present, config.word_drop_share)  # [B, L]
-        worded = self._model.adaptor(self._word_drop[history[chosen]])  # [Q, D]
+        items = history[chosen]  # [Q]
+        text = self._word_drop[items.cpu()].to(history.device)  # [Q, F]
+        worded = self._model.adapted(text, self._model.known[items])  # [Q, D]
         return self._model.states(inputs.masked_scatter(chosen[..., None], worded), present)  # [B, L, D]

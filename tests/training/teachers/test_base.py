@@ -1,10 +1,10 @@
 import torch
 from torch import Tensor
 
-from training.teachers.base import Teacher
+from training.teachers.base import CausalTeacher
 
 
-class LongVectors(Teacher):
+class LongVectors(CausalTeacher):
     """Vectors of any length: the base has to bring them to length 1."""
 
     name = "long vectors"
@@ -36,7 +36,7 @@ def test_an_empty_vector_stays_empty_and_finite() -> None:
 
 def test_many_batches_need_one_item_matrix() -> None:
     teacher = LongVectors()
-    hidden = teacher.prepared()
+    hidden = teacher.prepared_hidden()
     batches = [torch.tensor([[0, 1, 2]]), torch.tensor([[2, 2, 1], [0, 0, 1]])]
     found = [hidden(history) for history in batches]
     assert teacher.made == 1

@@ -1,0 +1,111 @@
+"""One process or many: the same training code, under `accelerate launch` or without it.
+
+Every process takes its share of each step's examples; losses and gradients are weighed by rows, so that many processes
+learn what one would. In-batch negatives come from all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from accelerate import PartialState
+from numpy.typing import NDArray
+from torch import Tensor, distributed, nn
+from torch.distributed.nn import functional as differentiable
+
+
+@dataclass(frozen=True)
+class Processes:
+    """This process among its like."""
+
+    rank: int
+    count: int
+
+    @classmethod
+    def here(cls) -> Processes:
+        """Join the processes that `accelerate launch` (or torchrun) started; alone without one."""
+        state = PartialState()
+        return cls(state.process_index, state.num_processes)
+
+    @property
+    def alone(self) -> bool:
+        """One process: nothing is exchanged."""
+        return self.count == 1
+
+    @property
+    def writes(self) -> bool:
+        """One of them writes files; the others wait for it."""
+        return self.rank == 0
+
+    @cached_property
+    def _state(self) -> PartialState:
+        return PartialState()
+
+    def wait(self) -> None:
+        """Go on when all have come here."""
+        self._state.wait_for_everyone()
+
+    def device(self, wanted: torch.device) -> torch.device:
+        """Several processes on GPUs have one each."""
+        return wanted if self.alone or wanted.type == "cpu" else self._state.device
+
+    def shares(self, steps: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        """This process's examples of each step: every `count`-th one, so that like lengths go to each."""
+        if self.alone:
+            return steps
+        return [step[self.rank :: self.count] for step in _enough_for_all(steps, self.count)]
+
+    def total(self, number: float) -> float:
+        """The sum over all processes."""
+        if self.alone:
+            return number
+        found = torch.tensor(number, dtype=torch.float64)  # []
+        distributed.all_reduce(found)
+        return found.item()
+
+    def add_gradients(self, model: nn.Module) -> None:
+        """Give every process the sum of all gradients; a weight that a share did not touch counts as 0 there."""
+        if self.alone:
+            return
+        learnt = [one for one in model.parameters() if one.requires_grad]
+        flat = torch.cat([(torch.zeros_like(one) if one.grad is None else one.grad).flatten() for one in learnt])  # [P]
+        distributed.all_reduce(flat)
+        for one, gradient in zip(learnt, torch.split(flat, [one.numel() for one in learnt]), strict=True):
+            one.grad = gradient.view_as(one)
+
+
+@dataclass(frozen=True, eq=False)
+class AllRows:
+    """The rows of every process, this one's among them."""
+
+    rows: Tensor
+    """[R_all, ...]"""
+    start: int
+    """Where this process's rows begin."""
+
+
+def across_processes(rows: Tensor) -> AllRows:
+    """Collect rows [R, ...] of all processes, with gradients to where they came from. Every process must call it."""
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return AllRows(rows, 0)
+    sizes = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(sizes, torch.tensor([len(rows)], device=rows.device))
+    counts = [int(size) for size in sizes]
+    padding = rows.new_zeros(max(counts) - len(rows), *rows.shape[1:])  # the exchange wants equal shapes
+    gathered = differentiable.all_gather(torch.cat([rows, padding]))  # type: ignore[no-untyped-call]
+    kept = torch.cat([one[:count] for one, count in zip(gathered, counts, strict=True)])  # [R_all, ...]
+    return AllRows(kept, sum(counts[: distributed.get_rank()]))
+
+
+def _enough_for_all(steps: list[NDArray[np.int64]], count: int) -> list[NDArray[np.int64]]:
+    """No step may leave a process without an example: a smaller one joins the step before it (the first: after it)."""
+    joined: list[NDArray[np.int64]] = []
+    for step in steps:
+        if joined and min(step.size, joined[-1].size) < count:
+            joined[-1] = np.concatenate([joined[-1], step])
+        else:
+            joined.append(step)
+    return joined

@@ -1,0 +1,48 @@
+"""Weights out of a checkpoint that somebody else published: tensors alone, whatever else was pickled beside them.
+
+torch's weights-only reader runs nothing but tensor building. Checkpoints of research code often carry a configuration
+object too, at which that reader stops; here such an object is read as an inert stand-in and thrown away, so the package
+that it came from need neither be trusted nor be installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Tensor
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
+
+from training.artefacts import ArtefactCorrupt, ArtefactMissing
+
+
+class _Ignored:
+    """Stands for anything that is no tensor: takes all, keeps nothing, runs nothing."""
+
+    def __init__(self, *given: object) -> None: ...
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The named tensors of a file, those under `state_dict` where it has such a part.
+
+    Raises:
+        ArtefactMissing: no such file.
+        ArtefactCorrupt: truncated, no torch checkpoint, or without named tensors.
+    """
+    if not path.is_file():
+        raise ArtefactMissing(f"{path} is not there")
+    try:
+        stand_ins = [(type("Ignored", (_Ignored,), {}), name) for name in get_unsafe_globals_in_checkpoint(path)]
+        with safe_globals(stand_ins):  # type: ignore[arg-type]  # torch takes (class, name) pairs, its stub says otherwise
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
+        raise ArtefactCorrupt(f"{path}: no whole checkpoint ({str(error).splitlines()[0]})") from error
+    part = found.get("state_dict", found) if isinstance(found, Mapping) else {}
+    tensors = {str(name): one for name, one in part.items() if isinstance(one, Tensor)}
+    if not tensors:
+        raise ArtefactCorrupt(f"{path}: holds no named tensors")
+    return tensors
