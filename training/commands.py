@@ -27,6 +27,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 TEACHERS = "unisrec, recformer or unim2rec."
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of a prepared data set.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write. Run again after an interruption: it goes on.")]
+Seed = Annotated[int | None, typer.Option(help="In place of the recipe's seed.", min=0)]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file naming what differs from the defaults.")]
 
 
@@ -73,11 +74,12 @@ def _pretrain(
     data: Annotated[list[Path], typer.Option(help="Folder of a prepared data set; several make one corpus.")],
     out: OutFolder,
     config: ConfigFile = None,
+    seed: Seed = None,
 ) -> None:
     """Pre-train a teacher on several data sets."""
     with _refusals():
         kind = teacher_kind(teacher)
-        recipe = kind.recipe.from_toml(config)
+        recipe = kind.recipe.from_toml(config).seeded(seed)
         datasets = [_read(one) for one in data]
         _report(pretrain(kind, datasets, recipe, out), out)
 
@@ -91,11 +93,12 @@ def _finetune(
         Path | None, typer.Option(help="Folder of the pre-trained teacher, or the file that its authors published.")
     ] = None,
     config: ConfigFile = None,
+    seed: Seed = None,
 ) -> None:
     """Fit a teacher to one catalogue."""
     with _refusals():
         kind = teacher_kind(teacher)
-        recipe = kind.recipe.from_toml(config)
+        recipe = kind.recipe.from_toml(config).seeded(seed)
         _report(finetune(kind, _read(data), recipe, out, init), out)
 
 

@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, nn
 
 from service.bundle import PAD
 from training.batches import Batch, WindowBatches
 from training.dataset import Dataset
-from training.fitting import StepLoss
+from training.fitting import FitConfig, StepLoss
 from training.sequences import train_windows
 from training.teachers.base import CausalTeacher
+from training.teachers.kind import FinetuneConfig, Stage
+
+
+class CatalogueFinetuneConfig(FinetuneConfig):
+    """How a causal teacher is fitted to one catalogue."""
+
+    fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=100, patience=10))
+    freeze_sequence_encoder: bool = True
+    """As UniSRec does. Only where there is something to keep: without --init nothing is frozen."""
+    ids: FitConfig | None = None
+    """T+ID in two stages: first the content alone, then the ids join, trained like this. None: both from the start."""
+
+
+class TeacherWithIds(CausalTeacher):
+    """A causal teacher that may add an id vector to each item."""
+
+    ids: nn.Embedding | None
+    """[N+1, D]"""
+
+
+def catalogue_stages(model: TeacherWithIds, dataset: Dataset, settings: CatalogueFinetuneConfig) -> Iterator[Stage]:
+    """The softmax over the catalogue, in one stage or in two.
+
+    Ids fit a few thousand train rows by heart within epochs, and what the content could have taught is then learnt no
+    more. Held at 0 until the content is fitted, they only add to it.
+    """
+    late = settings.ids if model.ids is not None else None
+    if model.ids is not None and late is not None:
+        nn.init.zeros_(model.ids.weight)
+        model.ids.requires_grad_(requires_grad=False)
+    title = "" if late is None else "content"
+    yield Stage(title, CatalogueFinetuning(model, dataset, settings.fit.rows_per_batch), settings.fit)
+    if model.ids is not None and late is not None:
+        model.ids.requires_grad_(requires_grad=True)
+        yield Stage("content and ids", CatalogueFinetuning(model, dataset, late.rows_per_batch), late)
 
 
 class CatalogueFinetuning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeVar, cast
@@ -60,6 +61,16 @@ class TeacherRecipe(Config):
     pretrain: PretrainConfig
     finetune: FinetuneConfig
 
+    def seeded(self, seed: int | None) -> Self:
+        """The same recipe with another seed for both steps; None: as it is."""
+        if seed is None:
+            return self
+        parts = {
+            name: part.model_copy(update={"fit": part.fit.model_copy(update={"seed": seed})})
+            for name, part in (("pretrain", self.pretrain), ("finetune", self.finetune))
+        }
+        return self.model_copy(update=parts)
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -91,8 +102,11 @@ class TeacherKind(ABC, Generic[C, R, T]):
         """What is learnt from all domains."""
 
     @abstractmethod
-    def finetuning(self, model: T, dataset: Dataset, recipe: R) -> tuple[Stage, ...]:
-        """What is learnt from the target, one stage after the other; each stops by the target's validation users."""
+    def finetuning(self, model: T, dataset: Dataset, recipe: R) -> Iterable[Stage]:
+        """What is learnt from the target, one stage after the other; each stops by the target's validation users.
+
+        A stage is taken when the one before it is done, so a generator may change the model between two.
+        """
 
     @abstractmethod
     def adopt(self, model: T, pretrained: T, recipe: R) -> None:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from service.bundle import PAD
 from training.causal_encoder import CausalEncoder, CausalEncoderConfig
 from training.features.item_features import ItemFeatures
-from training.teachers.base import CausalTeacher
 from training.teachers.corpus import Corpus
+from training.teachers.finetuning import TeacherWithIds
 from training.teachers.kind import TeacherConfig
 from training.teachers.whitening_moe import WhiteningMoE
 
@@ -48,7 +48,7 @@ class UniSRecConfig(TeacherConfig):
         return self.model_copy(update={"text_width": encoder.width, "text_encoder": encoder.fingerprint})
 
 
-class UniSRec(CausalTeacher):
+class UniSRec(TeacherWithIds):
     """The text vectors are a buffer that is not saved: they belong to the data set, and are given anew."""
 
     name = "unisrec"

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import Field
 
 from training.dataset import Dataset
-from training.fitting import FitConfig, Objective
+from training.fitting import Objective
 from training.teachers.corpus import Corpus
-from training.teachers.finetuning import CatalogueFinetuning
-from training.teachers.kind import FinetuneConfig, Stage, TeacherKind, TeacherRecipe
+from training.teachers.finetuning import CatalogueFinetuneConfig, catalogue_stages
+from training.teachers.kind import Stage, TeacherKind, TeacherRecipe
 from training.teachers.unisrec import UniSRec, UniSRecConfig
 from training.teachers.unisrec_official import read_official
 from training.teachers.unisrec_pretraining import UniSRecPretrainConfig, UniSRecPretraining
-
-
-class UniSRecFinetuneConfig(FinetuneConfig):
-    """How UniSRec is fitted to one catalogue."""
-
-    fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=100, patience=10))
-    freeze_sequence_encoder: bool = True
-    """As the paper does. Only where there is something to keep: without --init nothing is frozen."""
 
 
 class UniSRecRecipe(TeacherRecipe):
@@ -29,7 +22,7 @@ class UniSRecRecipe(TeacherRecipe):
 
     model: UniSRecConfig = Field(default_factory=UniSRecConfig)
     pretrain: UniSRecPretrainConfig = Field(default_factory=UniSRecPretrainConfig)
-    finetune: UniSRecFinetuneConfig = Field(default_factory=UniSRecFinetuneConfig)
+    finetune: CatalogueFinetuneConfig = Field(default_factory=CatalogueFinetuneConfig)
 
 
 class UniSRecKind(TeacherKind[UniSRecConfig, UniSRecRecipe, UniSRec]):
@@ -46,10 +39,9 @@ class UniSRecKind(TeacherKind[UniSRecConfig, UniSRecRecipe, UniSRec]):
         """Two contrastive tasks over the rows of all domains."""
         return UniSRecPretraining(model, corpus, recipe.pretrain)
 
-    def finetuning(self, model: UniSRec, dataset: Dataset, recipe: UniSRecRecipe) -> tuple[Stage, ...]:
-        """One stage: the softmax over the catalogue."""
-        settings = recipe.finetune
-        return (Stage("", CatalogueFinetuning(model, dataset, settings.fit.rows_per_batch), settings.fit),)
+    def finetuning(self, model: UniSRec, dataset: Dataset, recipe: UniSRecRecipe) -> Iterator[Stage]:
+        """The softmax over the catalogue."""
+        return catalogue_stages(model, dataset, recipe.finetune)
 
     def pretrained(self, wanted: UniSRecConfig) -> UniSRecConfig:
         """No ids: they mean nothing on another catalogue."""
