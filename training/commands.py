@@ -19,6 +19,7 @@ from training.errors import DataError
 from training.evaluation.evaluate import as_json, as_table, evaluate
 from training.knowledge import gather
 from training.prepare import PrepareConfig, prepare
+from training.teachers.kind import TeacherRecipe
 from training.teachers.registry import teacher_kind
 from training.teachers.steps import finetune, load_teacher, pretrain
 
@@ -60,12 +61,15 @@ def _prepare(
     encoder: Annotated[
         str | None, typer.Option(help="minilm (default), hashed-words, a folder, or a hub name.")
     ] = None,
+    image_encoder: Annotated[
+        str | None, typer.Option(help="efficientnet-lite0 (default), mean-colours, a folder, a hub name, or none.")
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Read a source, check it, split it, encode its texts: one data set, ready."""
+    """Read a source, check it, split it, encode its texts and pictures: one data set, ready."""
     with _refusals():
         flags = {"source": source, "path": path, "split": split, "min_count": min_count, "encoder": encoder}
-        prepare(PrepareConfig.from_toml(config, flags), out)
+        prepare(PrepareConfig.from_toml(config, {**flags, "image_encoder": image_encoder}), out)
 
 
 @app.command("pretrain")
@@ -80,7 +84,7 @@ def _pretrain(
     with _refusals():
         kind = teacher_kind(teacher)
         recipe = kind.recipe.from_toml(config).seeded(seed)
-        datasets = [_read(one) for one in data]
+        datasets = [_read(one, recipe) for one in data]
         _report(pretrain(kind, datasets, recipe, out), out)
 
 
@@ -99,7 +103,7 @@ def _finetune(
     with _refusals():
         kind = teacher_kind(teacher)
         recipe = kind.recipe.from_toml(config).seeded(seed)
-        _report(finetune(kind, _read(data), recipe, out, init), out)
+        _report(finetune(kind, _read(data, recipe), recipe, out, init), out)
 
 
 @app.command("gather")
@@ -161,12 +165,15 @@ def _evaluate(
         Console(width=160).print(as_table(report, labels, title))
 
 
-def _read(folder: Path) -> Dataset:
-    """A data set; what a teacher will not find in it is said."""
+def _read(folder: Path, recipe: TeacherRecipe) -> Dataset:
+    """A data set; what the teacher will not find in it is said."""
     dataset = Dataset.read(folder)
-    counts = dataset.counts
-    for what, number in (("text", counts.without_text), ("picture", counts.without_image)):
-        if number > 0:
+    counts, reads = dataset.counts, recipe.model.content_fields
+    for what, number, field in (
+        ("text", counts.without_text, "text_encoder"),
+        ("picture", counts.without_image, "image_encoder"),
+    ):
+        if number > 0 and field in reads:
             _say(f"{dataset.name}: {number:,} of {counts.items:,} items have no {what}")
     return dataset
 

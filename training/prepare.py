@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -21,10 +21,14 @@ from training.config import Config, ConfigError
 from training.dataset import Contents, Dataset, write_dataset
 from training.dataset_manifest import About
 from training.errors import SourceInvalid
+from training.features.efficientnet_lite import EFFICIENTNET
 from training.features.encoder import TextEncoder
 from training.features.hashed_words import HashedWords
+from training.features.image import image_encoder
+from training.features.item_features import ItemFeatures
+from training.features.pictures import encode_pictures
 from training.features.store import VectorStore, encode_items
-from training.features.text import sentence_encoder
+from training.features.text import PoolingName, sentence_encoder
 from training.features.word_drop import drop_words
 from training.filtering import drop_exact_repeats, k_core
 from training.interactions import Interactions
@@ -59,6 +63,11 @@ class PrepareConfig(Config):
     """`minilm` (needs no network), `hashed-words` (no model at all), a folder, or a name on the Hugging Face hub."""
     max_tokens: int = Field(default=128, ge=8, le=8192)
     """Tokens of an item's text that the encoder reads."""
+    pooling: PoolingName = "auto"
+    """How a plain BERT's states become one vector: `mean`, or `cls`, the first one's; `auto`: as its folder says."""
+    image_encoder: str = Field(default=EFFICIENTNET, min_length=1)
+    """`efficientnet-lite0` (needs no network), `mean-colours` (no model at all), a CLIP or SigLIP by its folder or its
+    name on the Hugging Face hub, or `none`. Where no item has a picture, it is not asked for."""
     word_drop: float = Field(default=0.15, ge=0, lt=1)
     """Share of the words missing in the augmented texts (UniSRec, KDD 2022, section 3.1.3)."""
     seed: int = Field(default=0, ge=0)
@@ -81,7 +90,7 @@ class _Numbered:
 
 
 def prepare(config: PrepareConfig, out: Path, console: Console | None = None) -> Dataset:
-    """Read a source, check it, number it, split it, encode its texts, and write it as one folder.
+    """Read a source, check it, number it, split it, encode its texts and pictures, and write it as one folder.
 
     An interrupted run leaves `out` as it was; run again, it goes on where the encoder stopped.
 
@@ -102,8 +111,9 @@ def prepare(config: PrepareConfig, out: Path, console: Console | None = None) ->
         numbered = _number(source.read(), config)
         split = _split(numbered.interactions, config)
         progress.advance(reading)
-        encoder = _encoder(config)
-        contents = _encode(numbered, split, (config, encoder), (VectorStore(cache / "features"), progress))
+        encoder, kept = _encoder(config), (VectorStore(cache / "features"), progress)
+        numbered, image = _see(numbered, config, kept)
+        contents = replace(_encode(numbered, split, (config, encoder), kept), image=image)
         writing = progress.add_task(f"writing {out}", total=1)
         dataset = write_dataset(out, contents, _about(config, source, numbered), numbered.images)
         progress.advance(writing)
@@ -122,7 +132,9 @@ def _source(config: PrepareConfig, cache: Path) -> Source:
 
 
 def _encoder(config: PrepareConfig) -> TextEncoder:
-    return HashedWords() if config.encoder == HASHED_WORDS else sentence_encoder(config.encoder, config.max_tokens)
+    if config.encoder == HASHED_WORDS:
+        return HashedWords()
+    return sentence_encoder(config.encoder, config.max_tokens, config.pooling)
 
 
 def _split(interactions: Interactions, config: PrepareConfig) -> Split:
@@ -173,6 +185,34 @@ def _report(raw: RawData, count: dict[str, int], config: PrepareConfig) -> tuple
     return (*raw.notes, read, *(sentence for sentence, number in said.items() if number))
 
 
+def _see(
+    numbered: _Numbered, config: PrepareConfig, kept: tuple[VectorStore, Progress]
+) -> tuple[_Numbered, ItemFeatures | None]:
+    """Encode the pictures; items whose file is none lose it, and the report names them."""
+    root = numbered.images
+    paths = [root / item.image if root and item.image else None for item in numbered.items]
+    encoder = image_encoder(config.image_encoder) if any(paths) else None
+    if encoder is None:
+        return numbered, None
+    store, progress = kept
+    advance = _advance(progress, "encoding pictures", sum(map(bool, paths)))
+    seen = encode_pictures(paths, encoder, store, advance)
+    items = tuple(
+        item.model_copy(update={"image": None}) if row in seen.unreadable else item
+        for row, item in enumerate(numbered.items)
+    )
+    said = _unreadable([(items[row].item_id, reason) for row, reason in seen.unreadable.items()])
+    return replace(numbered, items=items, report=(*numbered.report, *said)), seen.features
+
+
+def _unreadable(found: list[tuple[str, str]]) -> tuple[str, ...]:
+    if not found:
+        return ()
+    named = ", ".join(f"{item_id!r} ({reason})" for item_id, reason in found[:5])
+    more = ", .." if len(found) > 5 else ""
+    return (f"{len(found):,} items have a picture that cannot be read; they count as without picture: {named}{more}",)
+
+
 def _encode(
     numbered: _Numbered, split: Split, how: tuple[PrepareConfig, TextEncoder], kept: tuple[VectorStore, Progress]
 ) -> Contents:
@@ -196,7 +236,9 @@ def _advance(progress: Progress, title: str, total: int) -> Callable[[int], None
 
 
 def _about(config: PrepareConfig, source: Source, numbered: _Numbered) -> About:
-    versions = {package: version(package) for package in ("numpy", "polars", "sentence-transformers", "torch")}
+    versions = {
+        package: version(package) for package in ("numpy", "polars", "pillow", "sentence-transformers", "torch")
+    }
     about = {"name": config.name or source.name, "config": config.model_dump(mode="json", exclude={"cache"})}
     return About.model_validate({**about, "report": numbered.report, "versions": versions})
 
@@ -208,13 +250,17 @@ def _show(console: Console, dataset: Dataset) -> None:
         console.print(f"- {sentence}", highlight=False, soft_wrap=True, markup=False)
     console.print(
         f"[bold]{dataset.name}[/bold]: {counts.users:,} users, {counts.items:,} items, {counts.interactions:,} "
-        f"interactions; {counts.without_text:,} items without text\n"
+        f"interactions; {counts.without_text:,} items without text{_pictures(dataset)}\n"
         f"{dataset.split.name}: {counts.train:,} interactions to train on, {counts.validation:,} users in validation, "
         f"{counts.test:,} in the test\n"
         f"It lies in [bold]{dataset.folder}[/bold]",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _pictures(dataset: Dataset) -> str:
+    return "" if dataset.image is None else f", {dataset.counts.without_image:,} without picture"
 
 
 def _progress(console: Console) -> Progress:

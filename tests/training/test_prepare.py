@@ -3,11 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from training.config import ConfigError
 from training.dataset import Dataset
 from training.errors import SourceInvalid, SplitImpossible
+from training.features.mean_colours import MeanColours
 from training.prepare import PrepareConfig, prepare
 from training.sources.synthetic import SyntheticConfig
 
@@ -95,6 +97,50 @@ def test_a_time_split_can_be_asked_for(tmp_path: Path) -> None:
         run(tmp_path, source="synthetic", split="time", train_share=0.95, validation_share=0.1)
     with pytest.raises(SplitImpossible):
         run(tmp_path, source="local", path=folder(tmp_path / "mine", ("u,a,1", "u,b,1", "v,a,1")), split="time")
+
+
+def with_pictures(root: Path) -> Path:
+    path = folder(root)
+    for item, content in (("a", None), ("b", b"<html>404</html>")):
+        if content is None:
+            Image.new("RGB", (9, 9), "red").save(path / f"{item}.png")
+        else:
+            (path / f"{item}.png").write_bytes(content)
+    lines = [f'{{"item_id": "{item}", "title": "Hammer", "image": "{item}.png"}}' for item in "abd"]
+    (path / "items.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def test_a_picture_that_is_none_is_named_and_not_promised(tmp_path: Path) -> None:
+    path = with_pictures(tmp_path / "mine")
+    dataset, shown = run(tmp_path, source="local", path=path, image_encoder="mean-colours")
+    assert dataset.image is not None
+    assert dataset.image.present.tolist() == [False, True, False, False]
+    assert dataset.image.encoder == dataset.manifest.image_encoder == MeanColours().info
+    assert [item.image for item in dataset.items] == ["a.png", None, None]
+    assert (dataset.folder / "a.png").is_file()
+    assert not (dataset.folder / "b.png").exists()
+    assert "1 items have a picture that cannot be read" in dataset.manifest.report[-1]
+    assert "'b' (no picture of a known format)" in shown
+    assert "1 items without text, 2 without picture" in shown
+
+
+def test_pictures_need_not_be_encoded(tmp_path: Path) -> None:
+    dataset, _ = run(tmp_path, source="local", path=with_pictures(tmp_path / "mine"), image_encoder="none")
+    assert (dataset.image, dataset.manifest.image_encoder, dataset.counts.without_image) == (None, None, 3)
+    assert [item.image for item in dataset.items] == ["a.png", "b.png", None]
+
+
+def test_an_encoder_of_pictures_is_not_asked_for_where_there_are_none(tmp_path: Path) -> None:
+    dataset, _ = run(tmp_path, source="local", path=folder(tmp_path / "mine"), image_encoder=str(tmp_path / "nowhere"))
+    assert dataset.image is None
+
+
+def test_domains_arrive_in_the_data_set(tmp_path: Path) -> None:
+    path = folder(tmp_path / "mine")
+    (path / "domains.json").write_text('{"item_domain": {"a": "x", "b": "y", "idle": "z"}}', encoding="utf-8")
+    dataset, _ = run(tmp_path, source="local", path=path)
+    assert (dataset.domains, dataset.domain.tolist()) == (("", "x", "y"), [0, 1, 2, 0])  # c is not listed anywhere
 
 
 def test_a_local_source_needs_a_path(tmp_path: Path) -> None:

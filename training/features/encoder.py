@@ -1,4 +1,7 @@
-"""What a text encoder is to the rest of training."""
+"""What a text encoder and an image encoder are to the rest of training.
+
+Both are frozen: the same content always means the same vector (up to float32 rounding).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from training.features.item_features import EncoderInfo
 
 
 class TextEncoder(Protocol):
-    """Texts in, vectors out; frozen: the same text always means the same vector (up to float32 rounding)."""
+    """Texts in, vectors out."""
 
     @property
     def info(self) -> EncoderInfo:
@@ -21,4 +25,17 @@ class TextEncoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The vectors [len(texts), F]."""
+        ...
+
+
+class ImageEncoder(Protocol):
+    """Pictures in, vectors out."""
+
+    @property
+    def info(self) -> EncoderInfo:
+        """Which one it is; known without loading any weights."""
+        ...
+
+    def encode(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """The vectors [len(images), F] of RGB pictures of any size."""
         ...

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
+from transformers import BertConfig, BertModel, BertTokenizer
 
 from training.errors import EncoderUnavailable
-from training.features.text import SentenceEncoder, require_weights, sentence_encoder
+from training.features.text import PoolingName, SentenceEncoder, sentence_encoder
 
 TEXTS = ["steel hammer", "a hammer made out of steel", "silk evening dress", "word " * 300]
 
@@ -44,15 +47,6 @@ def test_the_fingerprint_is_of_the_weights_and_the_cut(minilm: SentenceEncoder, 
     assert sentence_encoder(str(copy), 32).info.fingerprint != minilm.info.fingerprint
 
 
-def test_weights_that_are_not_the_published_ones_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    with pytest.raises(EncoderUnavailable, match="is not there"):
-        require_weights(path, "0" * 64)
-    path.write_bytes(b"other")
-    with pytest.raises(EncoderUnavailable, match="not the published"):
-        require_weights(path, "0" * 64)
-
-
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EncoderUnavailable, match="states no hidden_size"):
         _ = sentence_encoder(str(tmp_path)).info
@@ -62,3 +56,39 @@ def test_a_name_that_is_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     with pytest.raises(EncoderUnavailable, match="neither a folder here nor a model"):
         sentence_encoder("not a model name")
+
+
+@pytest.fixture(scope="module")
+def plain_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT as the hub has it: model and tokenizer, and no word of sentence-transformers."""
+    folder = tmp_path_factory.mktemp("encoders") / "bert"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "steel", "hammer", "silk"]
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+    )
+    BertModel(config).save_pretrained(folder)
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+@torch.no_grad()
+def test_pooling_is_the_first_state_or_the_mean_of_all(plain_bert: Path) -> None:
+    text = "steel hammer"
+    states = BertModel.from_pretrained(plain_bert)(torch.tensor([[2, 5, 6, 3]])).last_hidden_state[0].numpy()
+    expected: dict[PoolingName, NDArray[np.float32]] = {
+        "cls": states[0],
+        "mean": states.mean(axis=0),
+        "auto": states.mean(axis=0),
+    }
+    for pooling, vector in expected.items():
+        found = sentence_encoder(str(plain_bert), 32, pooling).encode([text, "silk silk silk silk"])
+        assert np.allclose(found[0], vector, atol=1e-5), pooling
+
+
+def test_pooling_is_part_of_the_fingerprint(plain_bert: Path) -> None:
+    poolings: tuple[PoolingName, ...] = ("auto", "mean", "cls")
+    found = {sentence_encoder(str(plain_bert), 32, pooling).info.fingerprint for pooling in poolings}
+    assert len(found) == 3
