@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 from training.distillation.distill import DistillConfig
-from training.teachers.steps import TeacherRecipe
+from training.teachers.unisrec_kind import UniSRecRecipe
 
 ROOT = Path(__file__).parents[1]
 LONGEST_FILE = 300
@@ -50,7 +50,7 @@ def test_no_code_file_is_longer_than_the_house_allows() -> None:
 
 def test_the_configs_of_make_serve_are_read_without_complaint() -> None:
     folder = ROOT / "configs" / "movielens-100k"
-    assert TeacherRecipe.from_toml(folder / "teacher.toml") != TeacherRecipe()
+    assert UniSRecRecipe.from_toml(folder / "teacher.toml") != UniSRecRecipe()
     assert DistillConfig.from_toml(folder / "student.toml") != DistillConfig()
 
 

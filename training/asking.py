@@ -6,13 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
-from pydantic import ValidationError
 from torch import Tensor
 
 from training.arrays import fingerprint
@@ -27,8 +26,8 @@ USERS = "user.npy"
 PROGRESS = "progress.json"
 _WINDOW_ROWS = 4096
 _HISTORIES = 256
-_SAVE_SECONDS = 20.0
-"""A kill costs this much work at most, and the step at hand."""
+_Users: TypeAlias = "np.memmap[Any, np.dtype[np.float16]]"
+SAVE_SECONDS = 20.0
 
 
 class _Progress(Config):
@@ -70,17 +69,18 @@ class _Passes:
 class _Histories:
     """Any other teacher: a history for each row."""
 
-    def __init__(self, dataset: Dataset, teacher: Teacher, row: NDArray[np.int64]) -> None:
-        self._interactions, self._length, self._row = dataset.interactions, teacher.max_history, row
-        self._encode: Callable[[Tensor], Tensor] = teacher.prepared()
+    def __init__(self, asked: Asked, device: torch.device) -> None:
+        self._interactions, self._length = asked.dataset.interactions, asked.teacher.max_history
+        self._row, self._device = asked.row, device
+        self._encode: Callable[[Tensor], Tensor] = asked.teacher.prepared()
 
     def __len__(self) -> int:
-        return -(-self._row.size // _HISTORIES)
+        return len(range(0, self._row.size, _HISTORIES))
 
     def answer(self, step: int) -> tuple[NDArray[np.int64], Tensor]:
         row = self._row[step * _HISTORIES : (step + 1) * _HISTORIES]  # [R]
         history = sequences_at(self._interactions, row, self._length).history  # [R, L]
-        return row, self._encode(torch.from_numpy(history.copy()))
+        return row, self._encode(torch.from_numpy(history.copy()).to(self._device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +95,8 @@ class Asked:
     row: NDArray[np.int64]
     """[S] ascending flat rows"""
     folder: Path
+    save_seconds: float = SAVE_SECONDS
+    """A kill costs this much work at most, and the step at hand."""
 
     @property
     def what(self) -> str:
@@ -122,40 +124,51 @@ def write_users(asked: Asked, item: Tensor) -> float:
     Returns:
         Seconds, those before an interruption among them.
     """
-    done = _progress(asked)
-    shape = (asked.row.size, item.shape[1])
-    users = open_memmap(
-        asked.folder / USERS, mode="r+" if done.steps else "w+", dtype=np.float16, shape=shape
-    )  # [S, D]
+    done, users = _kept(asked, (asked.row.size, item.shape[1])) or _afresh(asked, (asked.row.size, item.shape[1]))
     started, saved = time.perf_counter() - done.seconds, time.perf_counter()
     with torch.no_grad(), progress_bar(f"asking {asked.teacher.name}", asked.row.size) as bar:
         questions = _questions(asked, item.device)
         for step in range(done.steps, len(questions)):
             row, user = questions.answer(step)
             users[np.searchsorted(asked.row, row)] = user.to(torch.float16).cpu().numpy()
-            if time.perf_counter() - saved > _SAVE_SECONDS:
+            if time.perf_counter() - saved > asked.save_seconds:
                 users.flush()  # the vectors lie on disk before the progress says that they do
                 saved = time.perf_counter()
                 _save(asked, _Progress(asked=asked.what, steps=step + 1, seconds=saved - started))
             bar.advance(steps=row.size)
     users.flush()
-    (asked.folder / PROGRESS).unlink(missing_ok=True)
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    _save(asked, _Progress(asked=asked.what, steps=len(questions), seconds=seconds))
+    return seconds
+
+
+def forget_progress(folder: Path) -> None:
+    """Drop what `write_users` noted in a folder, when all else that belongs to the answers is written."""
+    (folder / PROGRESS).unlink(missing_ok=True)
 
 
 def _questions(asked: Asked, device: torch.device) -> _Questions:
     if isinstance(asked.teacher, CausalTeacher):
         return _Passes(asked.dataset, asked.teacher, device)
-    return _Histories(asked.dataset, asked.teacher, asked.row)
+    return _Histories(asked, device)
 
 
-def _progress(asked: Asked) -> _Progress:
-    nothing = _Progress(asked=asked.what, steps=0, seconds=0)
+def _kept(asked: Asked, shape: tuple[int, int]) -> tuple[_Progress, _Users] | None:
+    """What an asking that stopped left behind, where it asked the same and its file is whole."""
     try:
         found = _Progress.model_validate_json((asked.folder / PROGRESS).read_bytes())
-    except (OSError, ValidationError):
-        return nothing
-    return found if found.asked == asked.what and (asked.folder / USERS).is_file() else nothing
+        users = open_memmap(asked.folder / USERS, mode="r+")  # [S, D]
+    except (OSError, ValueError):
+        return None
+    same = found.asked == asked.what and (users.shape, users.dtype) == (shape, np.dtype(np.float16))
+    return (found, users) if same else None
+
+
+def _afresh(asked: Asked, shape: tuple[int, int]) -> tuple[_Progress, _Users]:
+    """Begin; what is noted of an earlier asking would vouch for vectors that are about to be overwritten."""
+    forget_progress(asked.folder)
+    users = open_memmap(asked.folder / USERS, mode="w+", dtype=np.float16, shape=shape)  # [S, D]
+    return _Progress(asked=asked.what, steps=0, seconds=0), users
 
 
 def _save(asked: Asked, progress: _Progress) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ class _Run:
     def _resume(self) -> None:
         if not self.path.is_file():
             return
-        state = torch.load(self.path, weights_only=True)
+        state = torch.load(self.path, map_location=self.device, weights_only=True)
         if state.get("recipe") != self.recipe:
             return  # begin anew
         self.task.model.load_state_dict(state["model"])
@@ -184,8 +185,7 @@ def forget(folder: Path) -> None:
     """Drop the state that `fit` kept in a folder, and in the folders of further stages inside it."""
     (folder / STATE).unlink(missing_ok=True)
     for path in folder.glob(f"stage-*/{STATE}"):
-        path.unlink()
-        path.parent.rmdir()
+        shutil.rmtree(path.parent)
 
 
 def _epoch(run: _Run, epoch: int, bar: ProgressBar) -> CurvePoint:
@@ -204,7 +204,7 @@ def _epoch(run: _Run, epoch: int, bar: ProgressBar) -> CurvePoint:
     if not math.isfinite(loss):
         raise Diverged(f"{task.title}: the loss of epoch {epoch} is {loss}; a smaller fit.learning_rate may help")
     with torch.no_grad():
-        validation = task.validate() if task.validate else -loss
+        validation = run.processes.mean(task.validate()) if task.validate else -loss
     return CurvePoint(epoch=epoch, loss=loss, validation=validation, seconds=time.perf_counter() - started)
 
 

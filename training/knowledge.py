@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, Lineage, ModelRecord, require_same_data, sha256_of
-from training.asking import Asked, rows_to_ask, write_users
+from training.asking import SAVE_SECONDS, Asked, forget_progress, rows_to_ask, write_users
 from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half
@@ -111,7 +111,11 @@ class TeacherKnowledge:
 
 
 def gather(
-    dataset: Dataset, teachers: Sequence[tuple[Teacher, ModelRecord]], out: Path, rows: int = 0
+    dataset: Dataset,
+    teachers: Sequence[tuple[Teacher, ModelRecord]],
+    out: Path,
+    rows: int = 0,
+    save_seconds: float = SAVE_SECONDS,
 ) -> KnowledgeRecord:
     """Let every teacher score the train rows, and keep what it says.
 
@@ -123,6 +127,7 @@ def gather(
         teachers: with what is known of them, in the order of rows A1, A2, A3.
         out: folder to write.
         rows: a teacher that needs a pass for each row scores a sample of so many; 0: all.
+        save_seconds: a kill costs this much work at most.
 
     Raises:
         ConfigError: the same teacher twice.
@@ -139,6 +144,7 @@ def gather(
                 record.weights_sha256,
                 rows_to_ask(dataset, teacher, rows),
                 out / _folder(number, record),
+                save_seconds,
             ),
             record.name,
         )
@@ -185,6 +191,7 @@ def _ask(asked: Asked, name: str) -> TeacherEntry:
     partial = folder / "teacher.json.partial"
     partial.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / "teacher.json")
+    forget_progress(folder)
     return entry
 
 

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
 from torch.distributed.nn import functional as differentiable
 
+from training.config import ConfigError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -53,18 +55,29 @@ class Processes:
         return wanted if self.alone or wanted.type == "cpu" else self._state.device
 
     def shares(self, steps: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-        """This process's examples of each step: every `count`-th one, so that like lengths go to each."""
+        """This process's examples of each step: every `count`-th one, so that like lengths go to each.
+
+        Raises:
+            ConfigError: fewer examples than processes.
+        """
         if self.alone:
             return steps
-        return [step[self.rank :: self.count] for step in _enough_for_all(steps, self.count)]
+        shared = _enough_for_all(steps, self.count)
+        if any(step.size < self.count for step in shared):
+            raise ConfigError(f"{shared[0].size} examples to learn from are too few for {self.count} processes")
+        return [step[self.rank :: self.count] for step in shared]
 
     def total(self, number: float) -> float:
         """The sum over all processes."""
         if self.alone:
             return number
-        found = torch.tensor(number, dtype=torch.float64)  # []
+        found = torch.tensor(number, dtype=torch.float64, device=self._state.device)  # [], where the backend reads it
         distributed.all_reduce(found)
         return found.item()
+
+    def mean(self, number: float) -> float:
+        """The mean over all processes: what they decide by must be one number, to the last bit."""
+        return self.total(number) / self.count
 
     def add_gradients(self, model: nn.Module) -> None:
         """Give every process the sum of all gradients; a weight that a share did not touch counts as 0 there."""

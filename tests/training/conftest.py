@@ -16,8 +16,10 @@ from training.fitting import FitConfig
 from training.knowledge import gather
 from training.prepare import PrepareConfig, prepare
 from training.sources.synthetic import SyntheticConfig
-from training.teachers.steps import FinetuneConfig, TeacherRecipe, finetune, load_teacher
+from training.teachers.finetuning import CatalogueFinetuneConfig
+from training.teachers.steps import finetune, load_teacher
 from training.teachers.unisrec import UniSRecConfig
+from training.teachers.unisrec_kind import UniSRecKind, UniSRecRecipe
 from training.teachers.unisrec_pretraining import UniSRecPretrainConfig
 
 
@@ -37,12 +39,12 @@ def small_encoder() -> CausalEncoderConfig:
 
 
 @pytest.fixture(scope="session")
-def teacher_recipe(small_encoder: CausalEncoderConfig) -> TeacherRecipe:
+def teacher_recipe(small_encoder: CausalEncoderConfig) -> UniSRecRecipe:
     fit = FitConfig(epochs=4, learning_rate=1e-2, rows_per_batch=512, device="cpu")
-    return TeacherRecipe(
+    return UniSRecRecipe(
         model=UniSRecConfig(encoder=small_encoder, experts=2, text_width=64),
         pretrain=UniSRecPretrainConfig(fit=fit.model_copy(update={"epochs": 2})),
-        finetune=FinetuneConfig(fit=fit),
+        finetune=CatalogueFinetuneConfig(fit=fit),
     )
 
 
@@ -61,19 +63,19 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def text_teacher(markov: Dataset, teacher_recipe: TeacherRecipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def text_teacher(markov: Dataset, teacher_recipe: UniSRecRecipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """UniSRec T, fitted to `markov`."""
     out = tmp_path_factory.mktemp("teacher") / "T"
-    finetune("unisrec", markov, teacher_recipe, out)
+    finetune(UniSRecKind(), markov, teacher_recipe, out)
     return out
 
 
 @pytest.fixture(scope="session")
-def id_teacher(markov: Dataset, teacher_recipe: TeacherRecipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def id_teacher(markov: Dataset, teacher_recipe: UniSRecRecipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """UniSRec T+ID, fitted to `markov`."""
     out = tmp_path_factory.mktemp("teacher") / "T+ID"
     model = teacher_recipe.model.model_copy(update={"item_ids": True})
-    finetune("unisrec", markov, teacher_recipe.model_copy(update={"model": model}), out)
+    finetune(UniSRecKind(), markov, teacher_recipe.model_copy(update={"model": model}), out)
     return out
 
 

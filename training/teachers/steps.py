@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from training.artefacts import (
+    RECORD,
+    ArtefactCorrupt,
     ArtefactMismatch,
     CurvePoint,
     Lineage,
@@ -113,7 +116,10 @@ def load_teacher(folder: Path, dataset: Dataset, kinds: Kinds | None = None) -> 
 
 def _saved(kind: AnyKind, folder: Path, record: ModelRecord, corpus: Corpus) -> Teacher:
     """A model as it lies in a folder, over the content at hand: another encoder's vectors would be noise to it."""
-    config = type(kind.recipe().model).model_validate(record.config)
+    try:
+        config = type(kind.recipe().model).model_validate(record.config)
+    except ValidationError as error:
+        raise ArtefactCorrupt(f"{folder / RECORD}: its config is no {kind.name}'s: {error}") from error
     if different := config.differs(corpus):
         folders = ", ".join(str(one.folder) for one in corpus.datasets)
         raise ArtefactMismatch(f"{folder} reads other content than that of {folders}: {'; '.join(different)}")

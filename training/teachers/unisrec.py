@@ -33,6 +33,8 @@ class UniSRecConfig(TeacherConfig):
     )
     experts: int = Field(default=8, ge=1)
     adaptor_dropout: float = Field(default=0.2, ge=0, lt=1)
+    gate_noise: bool = True
+    """Training adds learnt noise to the gate that weighs the experts; without it equal runs take equal steps."""
     temperature: float = Field(default=0.07, gt=0)
     """tau of every cosine."""
     item_ids: bool = False
@@ -67,12 +69,14 @@ class UniSRec(TeacherWithIds):
         self.register_buffer("known", torch.from_numpy(text.present.copy()), persistent=False)
         width = config.encoder.width
         self.adaptor = WhiteningMoE(config.text_width, width, config.experts, config.adaptor_dropout)
+        self.adaptor.noisy = config.gate_noise
         self.encoder = CausalEncoder(config.encoder)
-        self.textless = nn.Parameter(torch.zeros(width))
-        """[D] what an item is that nothing is said of: learnt, so that no zero vector passes for a text"""
         self.ids = nn.Embedding(len(text) + 1, width, padding_idx=PAD) if config.item_ids else None
         if self.ids is not None:
             nn.init.normal_(self.ids.weight, std=0.02)
+        # Not 0: a cosine has no direction there, and its gradient is so steep that Adam would learn nothing after it.
+        self.textless = nn.Parameter(0.02 * torch.randn(width))
+        """[D] what an item is that nothing is said of: learnt, so that no zero vector passes for a text"""
 
     def raw_item_matrix(self) -> Tensor:
         """v_i, or v_i + e_i: float[N+1, D]."""

@@ -29,6 +29,9 @@ class WhiteningMoE(nn.Module):
     0, so that training begins with every expert equally heard.
     """
 
+    noisy: bool = True
+    """False: eps is 0 in training, too."""
+
     def __init__(self, width_in: int, width_out: int, experts: int, dropout: float) -> None:
         super().__init__()
         self.experts = nn.ModuleList(ParametricWhitening(width_in, width_out, dropout) for _ in range(experts))
@@ -45,7 +48,7 @@ class WhiteningMoE(nn.Module):
 
     def _weights(self, vectors: Tensor) -> Tensor:
         logits = vectors @ self.gate  # [N, E]
-        if self.training:
+        if self.training and self.noisy:
             deviation = nn.functional.softplus(vectors @ self.noise) + 1e-2  # [N, E]
             logits = logits + torch.randn_like(logits) * deviation  # [N, E]
         return logits.softmax(dim=-1)  # [N, E]
