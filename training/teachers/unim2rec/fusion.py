@@ -53,26 +53,28 @@ class ContentFusion(nn.Module):
         return vectors
 
     def adapt(self, content: ItemContent, items: Tensor) -> Tensor:
-        """h^m of some items [K], the learned vector where there is none: float[K, M, D]."""
+        """h^m of some items [K], 0 where there is none: float[K, M, D]. What is not there is never read."""
         present = content.present[items]  # [K, M]
+        known = [
+            self.adapted(name, content.vectors(name, items[present[:, place]])) for place, name in enumerate(self.names)
+        ]  # each [P, D]
+        nothing = known[0].new_zeros(len(items), known[0].shape[1])  # [K, D]
         return torch.stack(
-            [self._with_missing(content, items, present[:, place], name) for place, name in enumerate(self.names)],
-            dim=1,
+            [nothing.masked_scatter(present[:, place, None], one) for place, one in enumerate(known)], dim=1
         )  # [K, M, D]
-
-    def _with_missing(self, content: ItemContent, items: Tensor, present: Tensor, name: ModalityName) -> Tensor:
-        known = self.adapted(name, content.vectors(name, items[present]))  # [P, D]: what is not there is never read
-        missing: Tensor = self.missing[name]  # [D]
-        return missing.expand(len(items), -1).masked_scatter(present[:, None], known)  # [K, D]
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """Fuse h float[K, M, D], reading the modalities that are present, bool[K, M]: float[K, D]."""
-        missing = torch.stack([self.missing[name] for name in self.names])  # [M, D]
-        read = torch.where(present[..., None], vectors, missing)  # [K, M, D]: a dropped one is as if it had never been
+        read = self.read(vectors, present)  # [K, M, D]
         return (self.weights(read, present)[..., None] * read).sum(dim=1)  # [K, D]
 
+    def read(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """h with the learned vectors in place of what is missing: float[K, M, D]."""
+        missing = torch.stack([self.missing[name] for name in self.names])  # [M, D]
+        return torch.where(present[..., None], vectors, missing)  # [K, M, D]
+
     def weights(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """alpha: float[K, M], 0 for what is missing unless all is."""
+        """alpha for vectors as `read` gives them: float[K, M], 0 for what is missing unless all is."""
         if self.gate is None:
             return torch.ones_like(vectors[..., 0])  # [K, 1]
         logits: Tensor = self.gate(torch.cat([vectors.flatten(1), present.to(vectors.dtype)], dim=1))  # [K, M]

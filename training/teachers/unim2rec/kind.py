@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pydantic import Field
 
 from training.dataset import Dataset
-from training.fitting import FitConfig, Objective
+from training.fitting import Objective
 from training.teachers.corpus import Corpus
-from training.teachers.finetuning import CatalogueFinetuning
-from training.teachers.kind import FinetuneConfig, Stage, TeacherKind, TeacherRecipe
+from training.teachers.finetuning import CatalogueFinetuneConfig, catalogue_stages
+from training.teachers.kind import Stage, TeacherKind, TeacherRecipe
 from training.teachers.unim2rec.content import ItemContent
 from training.teachers.unim2rec.pretraining import UniM2RecPretrainConfig, UniM2RecPretraining
 from training.teachers.unim2rec.unim2rec import UniM2Rec, UniM2RecConfig
-
-
-class UniM2RecFinetuneConfig(FinetuneConfig):
-    """How UniM2Rec is fitted to one catalogue."""
-
-    fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=100, patience=10))
-    freeze_sequence_encoder: bool = False
-    """Leave positions and attention as pre-trained, as UniSRec does; without --init nothing is frozen."""
 
 
 class UniM2RecRecipe(TeacherRecipe):
@@ -27,7 +21,7 @@ class UniM2RecRecipe(TeacherRecipe):
 
     model: UniM2RecConfig = Field(default_factory=UniM2RecConfig)
     pretrain: UniM2RecPretrainConfig = Field(default_factory=UniM2RecPretrainConfig)
-    finetune: UniM2RecFinetuneConfig = Field(default_factory=UniM2RecFinetuneConfig)
+    finetune: CatalogueFinetuneConfig = Field(default_factory=CatalogueFinetuneConfig)
 
 
 class UniM2RecKind(TeacherKind[UniM2RecConfig, UniM2RecRecipe, UniM2Rec]):
@@ -44,10 +38,9 @@ class UniM2RecKind(TeacherKind[UniM2RecConfig, UniM2RecRecipe, UniM2Rec]):
         """Four contrastive tasks over the rows of all domains."""
         return UniM2RecPretraining(model, corpus, recipe.pretrain)
 
-    def finetuning(self, model: UniM2Rec, dataset: Dataset, recipe: UniM2RecRecipe) -> tuple[Stage, ...]:
-        """One stage: the softmax over the catalogue."""
-        settings = recipe.finetune
-        return (Stage("", CatalogueFinetuning(model, dataset, settings.fit.rows_per_batch), settings.fit),)
+    def finetuning(self, model: UniM2Rec, dataset: Dataset, recipe: UniM2RecRecipe) -> Iterator[Stage]:
+        """The softmax over the catalogue."""
+        return catalogue_stages(model, dataset, recipe.finetune)
 
     def pretrained(self, wanted: UniM2RecConfig) -> UniM2RecConfig:
         """No ids: they mean nothing on another catalogue."""

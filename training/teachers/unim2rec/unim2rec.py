@@ -13,8 +13,8 @@ from service.bundle import PAD
 from training.causal_encoder import CausalEncoder, CausalEncoderConfig
 from training.config import ConfigError
 from training.features.item_features import ItemFeatures
-from training.teachers.base import CausalTeacher
 from training.teachers.corpus import Corpus
+from training.teachers.finetuning import TeacherWithIds
 from training.teachers.kind import TeacherConfig
 from training.teachers.unim2rec.content import ItemContent, ModalityName
 from training.teachers.unim2rec.domains import AllDomainPreference, DomainEmbedding
@@ -69,7 +69,7 @@ class UniM2RecConfig(TeacherConfig):
         text, image = self._read("text", corpus.text), self._read("image", corpus.image)
         if not text[0] + image[0]:
             folders = ", ".join(str(one.folder) for one in corpus.datasets)
-            raise ConfigError(f"model.modalities: no item of {folders} has a {' or a '.join(self.modalities)}")
+            raise ConfigError(f"model.modalities: no item of {folders} has {' or '.join(self.modalities)} content")
         read = {"text_width": text[0], "text_encoder": text[1], "image_width": image[0], "image_encoder": image[1]}
         return self.model_copy(update={**read, "domains": corpus.domains})
 
@@ -91,7 +91,7 @@ class Adapted:
     """bool[K, M]"""
 
 
-class UniM2Rec(CausalTeacher):
+class UniM2Rec(TeacherWithIds):
     """Items by all their content, users by all their domains."""
 
     name = "unim2rec"
