@@ -25,13 +25,16 @@ STUDENT := $(BUILD)/student
 BUNDLE := $(BUILD)/bundle
 CONFIGS := configs/movielens-100k
 
+SETS ?=
+JOBS ?= 2
+
 LOAD_HOST ?= http://$(HOST):$(PORT)
 LOAD_USERS ?= 20
 LOAD_TIME ?= 30s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve bundle test test-service test-rest check format docs bench load clean
+.PHONY: help serve bundle teachers test test-service test-rest check format docs bench load clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +88,13 @@ $(STUDENT)/model.json: $(KNOWLEDGE)/knowledge.json $(CONFIGS)/student.toml
 $(BUNDLE)/manifest.json: $(STUDENT)/model.json
 	@echo "6/6 exporting the student to ONNX and proving it equal"
 	@$(BIN)/python -m export $(STUDENT) $(BUNDLE) --data $(DATA)
+
+# ── the three teachers on real data sets ─────────────────────────────────────────────────────────────────────────────
+
+teachers: $(INSTALLED) ## pre-train and fine-tune UniSRec, UniM2Rec and Recformer on the data sets in SETS (hours; goes on where it stopped)
+	@test -n "$(SETS)" || { echo "SETS: name the folder with the data sets: make teachers SETS=..."; exit 2; }
+	$(BIN)/python -m benchmarks.teachers run --sets $(SETS) --jobs $(JOBS)
+	$(BIN)/python -m benchmarks.teachers draw
 
 # ── tests and checks ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -22,7 +22,9 @@ from statistics import mean, stdev
 from threading import Lock
 from typing import Annotated, Any
 
+import matplotlib.pyplot as plt
 import typer
+from matplotlib.axes import Axes
 
 from training.artefacts import read_record
 
@@ -171,7 +173,12 @@ def measure(places: Places, target: str) -> None:
     command += ["--data", str(places.data(target)), "--json"]
     report = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
     rows = [
-        _row(places, (teacher, pretrained), report, [folder for key, folder in named.items() if key[0] == teacher and key[1][0] == pretrained])
+        _row(
+            places,
+            (teacher, pretrained),
+            report,
+            [folder for key, folder in named.items() if key[0] == teacher and key[1][0] == pretrained],
+        )
         for teacher in TEACHERS
         for pretrained in (True, False)
         if any(key[0] == teacher and key[1][0] == pretrained for key in named)
@@ -187,7 +194,10 @@ def _row(places: Places, which: tuple[str, bool], report: dict[str, Any], folder
     teacher, pretrained = which
     records = [read_record(folder) for folder in folders]
     found = [report[str(folder)] for folder in folders]
-    flat = [{**{k: v for k, v in one.items() if k != "masked"}, **{f"{k} masked": v for k, v in one["masked"].items()}} for one in found]
+    flat = [
+        {**{k: v for k, v in one.items() if k != "masked"}, **{f"{k} masked": v for k, v in one["masked"].items()}}
+        for one in found
+    ]
     before = read_record(places.pretrained(teacher)).seconds if pretrained else 0.0
     return {
         "teacher": teacher,
@@ -201,6 +211,46 @@ def _row(places: Places, which: tuple[str, bool], report: dict[str, Any], folder
         "mean": {name: mean(one[name] for one in flat) for name in flat[0]},
         "sd": {name: stdev(one[name] for one in flat) if len(flat) > 1 else None for name in flat[0]},
     }
+
+
+@app.command("draw")
+def draw() -> None:
+    """The plot in docs, out of the stored results."""
+    found = [
+        json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        for name in TARGETS
+        if (RESULTS / f"{name}.json").is_file()
+    ]
+    figure, axes = plt.subplots(1, len(found), figsize=(6 * len(found), 3.6), layout="constrained", squeeze=False)
+    for axis, one in zip(axes[0], found, strict=True):
+        _bars(axis, one)
+    figure.savefig(PICTURE, dpi=110)
+    typer.echo(f"drawn: {PICTURE}")
+
+
+def _bars(axis: Axes, found: dict[str, Any]) -> None:
+    """One target: two bars a teacher, the floors as lines."""
+    metric = "ndcg@10 masked"
+    names = [name for name in TEACHERS if any(row["teacher"] == name for row in found["teachers"])]
+    for row in found["teachers"]:
+        shift, colour = (0.2, "#1f6f8b") if row["pretrained"] else (-0.2, "#b9cbd1")
+        place = names.index(row["teacher"]) + shift
+        axis.bar(place, row["mean"][metric], 0.38, color=colour, yerr=row["sd"][metric])
+        axis.annotate(
+            f"{row['mean'][metric]:.4f}"[1:], (place, row["mean"][metric]), ha="center", va="bottom", fontsize=8
+        )
+    for name, style in (("item-kNN", "--"), ("last-item Markov", ":"), ("popularity", "-.")):
+        if name in found["floors"]:
+            axis.axhline(
+                found["floors"][name]["masked"]["ndcg@10"], linestyle=style, color="#555555", linewidth=1, label=name
+            )
+    axis.bar(0, 0, color="#b9cbd1", label="from nothing")
+    axis.bar(0, 0, color="#1f6f8b", label="pre-trained on four other domains")
+    axis.set_xticks(range(len(names)), names)
+    axis.set_title(found["target"])
+    axis.set_ylabel("NDCG@10, history masked")
+    axis.legend(fontsize=7, frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
 
 
 if __name__ == "__main__":
