@@ -6,6 +6,7 @@ Our reconstruction (the paper's equations could not be had); the adaptor is UniS
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,23 @@ def drop_modalities(present: Tensor, probability: float) -> Tensor:
     return present & kept
 
 
+@dataclass(frozen=True)
+class AdaptorSizes:
+    """Of every modality's adaptor; see `WhiteningMoE`."""
+
+    width: int
+    """D"""
+    experts: int
+    dropout: float
+    gate_noise: bool = True
+
+    def adaptor(self, width_in: int) -> WhiteningMoE:
+        """An adaptor of vectors of this width."""
+        made = WhiteningMoE(width_in, self.width, self.experts, self.dropout)
+        made.noisy = self.gate_noise
+        return made
+
+
 class ContentFusion(nn.Module):
     """v = sum_m alpha_m h^m with alpha = softmax_m( w' [h^text; h^image; a] ), a the presence bits.
 
@@ -32,13 +50,12 @@ class ContentFusion(nn.Module):
     mean of the learned vectors. With one modality there is no gate.
     """
 
-    def __init__(self, widths: Mapping[ModalityName, int], width: int, experts: int, dropout: float) -> None:
-        """Take the width F of each modality, and that of the result, D."""
+    def __init__(self, widths: Mapping[ModalityName, int], sizes: AdaptorSizes) -> None:
+        """Take the width F of each modality."""
         super().__init__()
+        width = sizes.width
         self.names: tuple[ModalityName, ...] = tuple(widths)
-        self.adaptors = nn.ModuleDict(
-            {name: WhiteningMoE(one, width, experts, dropout) for name, one in widths.items()}
-        )
+        self.adaptors = nn.ModuleDict({name: sizes.adaptor(one) for name, one in widths.items()})
         self.missing = nn.ParameterDict({name: nn.Parameter(0.02 * torch.randn(width)) for name in widths})
         self.gate = nn.Linear(len(widths) * (width + 1), len(widths), bias=False) if len(widths) > 1 else None
         if self.gate is not None:

@@ -18,7 +18,7 @@ from training.teachers.finetuning import TeacherWithIds
 from training.teachers.kind import TeacherConfig
 from training.teachers.unim2rec.content import ItemContent, ModalityName
 from training.teachers.unim2rec.domains import AllDomainPreference, DomainEmbedding
-from training.teachers.unim2rec.fusion import ContentFusion, drop_modalities
+from training.teachers.unim2rec.fusion import AdaptorSizes, ContentFusion, drop_modalities
 
 
 class UniM2RecConfig(TeacherConfig):
@@ -34,6 +34,8 @@ class UniM2RecConfig(TeacherConfig):
     experts: int = Field(default=8, ge=1)
     """Of each modality's adaptor."""
     adaptor_dropout: float = Field(default=0.2, ge=0, lt=1)
+    gate_noise: bool = True
+    """Training adds learnt noise to the gates that weigh the experts; without it equal runs take equal steps."""
     temperature: float = Field(default=0.07, gt=0)
     """tau of every cosine."""
     item_ids: bool = False
@@ -104,7 +106,9 @@ class UniM2Rec(TeacherWithIds):
         self.max_history = config.encoder.max_history
         self.temperature = config.temperature
         width = config.encoder.width
-        self.fusion = ContentFusion(config.widths, width, config.experts, config.adaptor_dropout)
+        self.fusion = ContentFusion(
+            config.widths, AdaptorSizes(width, config.experts, config.adaptor_dropout, config.gate_noise)
+        )
         self.domain = DomainEmbedding(config.domains, width)
         self.encoder = CausalEncoder(config.encoder)
         several = config.all_domains and len(config.domains) > 1

@@ -6,16 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.teachers.unim2rec.content import ItemContent, Modality
-from training.teachers.unim2rec.fusion import ContentFusion, drop_modalities
+from training.teachers.unim2rec.fusion import AdaptorSizes, ContentFusion, drop_modalities
 
 PRESENT = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=20)
 ITEM = torch.arange(13)
+SIZES = AdaptorSizes(width=8, experts=2, dropout=0.5)
 
 
 @pytest.fixture
 def fusion() -> ContentFusion:
     torch.manual_seed(0)
-    made = ContentFusion({"text": 6, "image": 5}, 8, experts=2, dropout=0.5)
+    made = ContentFusion({"text": 6, "image": 5}, SIZES)
     for one in made.parameters():
         torch.nn.init.normal_(one, std=0.3)
     return made.eval()
@@ -91,7 +92,7 @@ def test_a_dropped_modality_is_as_if_it_had_never_been(fusion: ContentFusion, co
 
 
 def test_training_begins_with_both_equally_heard(content: ItemContent) -> None:
-    fresh = ContentFusion({"text": 6, "image": 5}, 8, experts=2, dropout=0.5)
+    fresh = ContentFusion({"text": 6, "image": 5}, SIZES)
     weights = fresh.weights(fresh.read(fresh.adapt(content, ITEM), content.present), content.present)
     assert torch.equal(weights[content.present.all(dim=1)], torch.full((6, 2), 0.5))
 
@@ -102,7 +103,7 @@ def test_the_loudness_of_an_encoder_does_not_count(fusion: ContentFusion, conten
 
 
 def test_one_modality_needs_no_gate(content: ItemContent) -> None:
-    only = ContentFusion({"text": 6}, 8, experts=2, dropout=0.5).eval()
+    only = ContentFusion({"text": 6}, SIZES).eval()
     assert only.gate is None
     vectors = only.adapt(content, ITEM)
     assert torch.equal(only(vectors, content.present[:, :1])[1], vectors[1, 0])
@@ -111,15 +112,23 @@ def test_one_modality_needs_no_gate(content: ItemContent) -> None:
 
 def test_what_both_have_is_adopted(fusion: ContentFusion) -> None:
     torch.manual_seed(5)
-    same = ContentFusion({"text": 6, "image": 5}, 8, experts=2, dropout=0.5)
+    same = ContentFusion({"text": 6, "image": 5}, SIZES)
     same.adopt(fusion)
     assert all(torch.equal(one, fusion.state_dict()[name]) for name, one in same.state_dict().items())
-    only = ContentFusion({"text": 6}, 8, experts=2, dropout=0.5)
+    only = ContentFusion({"text": 6}, SIZES)
     only.adopt(fusion)
     assert all(torch.equal(one, fusion.state_dict()[name]) for name, one in only.state_dict().items())
-    fresh = ContentFusion({"text": 6, "image": 5}, 8, experts=2, dropout=0.5)
+    fresh = ContentFusion({"text": 6, "image": 5}, SIZES)
     before = {name: one.clone() for name, one in fresh.state_dict().items()}
     fresh.adopt(only)
     changed = {name for name, one in fresh.state_dict().items() if not torch.equal(one, before[name])}
     assert changed == {name for name in changed if "text" in name}
     assert torch.equal(fresh.missing["text"], fusion.missing["text"])
+
+
+def test_without_noise_and_dropout_training_and_asking_say_the_same(content: ItemContent) -> None:
+    for noisy in (True, False):
+        sizes = AdaptorSizes(width=8, experts=2, dropout=0.0, gate_noise=noisy)
+        fresh = ContentFusion({"text": 6}, sizes)
+        trained, asked = fresh.train().adapt(content, ITEM), fresh.eval().adapt(content, ITEM)
+        assert torch.equal(trained, asked) != noisy
