@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.fitting import STATE, Diverged, FitConfig, Fitted, StepLoss, Task, fit, forget
+from training.fitting import STATE, Diverged, FitConfig, Fitted, Objective, StepLoss, Task, fit, forget
 
 CONFIG = FitConfig(epochs=6, patience=6, learning_rate=0.05, device="cpu")
 
@@ -20,7 +22,9 @@ class Killed(Exception):
 
 
 class Regression:
-    """A network with dropout that learns a line; its batches are drawn anew every epoch."""
+    """A network with dropout that learns a line; its examples are 20 points, in other steps every epoch."""
+
+    points = torch.randn(20, 3, generator=torch.Generator().manual_seed(3))
 
     def __init__(self, *, killed_in: int = 0, values: list[float] | None = None) -> None:
         torch.manual_seed(11)
@@ -31,12 +35,15 @@ class Regression:
 
     @property
     def task(self) -> Task:
-        return Task("a line", self.model, self._epoch, self._loss, self._validate if self.values else None)
+        return Task("a line", self.model, self, self._validate if self.values else None)
 
-    def _epoch(self, rng: np.random.Generator) -> Iterator[Tensor]:
-        return (torch.from_numpy(rng.normal(size=(size, 3)).astype(np.float32)) for size in (8, 8, 4))
+    def epoch(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        return np.split(rng.permutation(20), [8, 16])
 
-    def _loss(self, batch: Tensor, epoch: int) -> StepLoss:
+    def batch(self, examples: NDArray[np.int64]) -> Tensor:
+        return self.points[torch.from_numpy(examples)]
+
+    def loss(self, batch: Tensor, epoch: int) -> StepLoss:
         if epoch == self.killed_in and len(batch) == 4:  # in the middle of the epoch
             raise Killed
         self.epochs_run.append(epoch)
@@ -106,8 +113,7 @@ def test_another_task_begins_anew(tmp_path: Path) -> None:
     with pytest.raises(Killed):
         fit(Regression(killed_in=4).task, CONFIG, tmp_path)
     other = Regression()
-    task = Task("another line", other.model, other.task.epoch, other.task.loss, None)
-    fit(task, CONFIG, tmp_path)
+    fit(replace(other.task, title="another line"), CONFIG, tmp_path)
     assert min(other.epochs_run) == 1
 
 
@@ -147,13 +153,27 @@ def test_without_validation_the_lowest_training_loss_is_the_best(tmp_path: Path)
     assert fitted.seconds == pytest.approx(sum(point.seconds for point in fitted.curve))
 
 
+@dataclass(frozen=True)
+class Known(Objective):
+    """Steps whose losses and numbers of rows are given."""
+
+    weight: Tensor
+    steps: tuple[tuple[float, int], ...]
+
+    def epoch(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+        return list(np.arange(len(self.steps))[:, None])
+
+    def batch(self, examples: NDArray[np.int64]) -> Tensor:
+        return torch.tensor([self.steps[int(number)] for number in examples])
+
+    def loss(self, batch: Tensor, epoch: int) -> StepLoss:
+        ((value, rows),) = batch.tolist()
+        return StepLoss(value + 0 * self.weight.sum(), int(rows))
+
+
 def test_the_loss_of_an_epoch_is_a_mean_over_rows_not_over_batches(tmp_path: Path) -> None:
-    weight = nn.Parameter(torch.zeros(1))
-    model = nn.ParameterList([weight])
-    losses: Callable[[tuple[float, int], int], StepLoss] = lambda batch, epoch: StepLoss(  # noqa: E731
-        batch[0] + 0 * weight.sum(), batch[1]
-    )
-    task = Task("known losses", model, lambda rng: [(1.0, 30), (5.0, 10)], losses, None)
+    model = nn.Linear(1, 1)
+    task = Task("known losses", model, Known(model.weight, ((1.0, 30), (5.0, 10))), None)
     assert fit(task, CONFIG.model_copy(update={"epochs": 1}), tmp_path).curve[0].loss == pytest.approx(2.0)
 
 
@@ -168,8 +188,41 @@ def test_frozen_parameters_stay(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_ends_the_training_by_name(tmp_path: Path) -> None:
     model = nn.Linear(1, 1)
-    task = Task(
-        "an exploding line", model, lambda _: [0.0], lambda *_: StepLoss(model.weight.sum() * torch.nan, 1), None
-    )
+    task = Task("an exploding line", model, Known(model.weight, ((math.nan, 1),)), None)
     with pytest.raises(Diverged, match=r"an exploding line: the loss of epoch 1 is nan.*learning_rate"):
         fit(task, CONFIG, tmp_path)
+
+
+def test_the_best_epoch_is_told_as_it_was(tmp_path: Path) -> None:
+    fitted = fit(Regression(values=[0.1, 0.4, 0.2]).task, CONFIG.model_copy(update={"epochs": 3}), tmp_path)
+    assert (fitted.best.epoch, fitted.best.validation) == (2, 0.4)
+
+
+def test_other_data_begin_anew(tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        fit(replace(Regression(killed_in=4).task, recipe="some data"), CONFIG, tmp_path)
+    same, other = Regression(), Regression()
+    fit(replace(same.task, recipe="some data"), CONFIG, tmp_path)
+    assert min(same.epochs_run) == 4
+    fit(replace(other.task, recipe="other data"), CONFIG, tmp_path)
+    assert min(other.epochs_run) == 1
+
+
+def test_buffers_come_back_with_the_best_weights(tmp_path: Path) -> None:
+    """What a model keeps beside its weights (running means, item vectors) is of the same epoch as they are."""
+    regression = Regression(values=[0.1, 0.9, 0.1, 0.1])
+    norm = nn.BatchNorm1d(4)
+    regression.model.insert(1, norm)
+    fit(regression.task, CONFIG.model_copy(update={"epochs": 4}), tmp_path)
+    assert norm.running_mean is not None
+    assert torch.equal(norm.running_mean, regression.validated[1]["1.running_mean"])
+    assert not torch.equal(norm.running_mean, regression.validated[3]["1.running_mean"])
+
+
+def test_the_states_of_further_stages_are_forgotten_too_and_nothing_else(tmp_path: Path) -> None:
+    fit(Regression().task, CONFIG, tmp_path)
+    fit(Regression().task, CONFIG, tmp_path / "stage-2")
+    (tmp_path / "stage-2" / STATE).with_suffix(".partial").write_bytes(b"half a file")
+    (tmp_path / "model.json").write_text("{}")
+    forget(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
