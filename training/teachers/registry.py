@@ -7,6 +7,7 @@ from typing import Any
 
 from training.config import ConfigError
 from training.teachers.kind import TeacherKind
+from training.teachers.recformer.kind import RecformerKind
 from training.teachers.unim2rec.kind import UniM2RecKind
 from training.teachers.unisrec_kind import UniSRecKind
 
@@ -18,7 +19,7 @@ Kinds = dict[str, TeacherKind[Any, Any, Any]]
 def known_kinds() -> Kinds:
     """Every teacher by its name."""
     added = (found.load() for found in entry_points(group=ENTRY_POINTS))
-    return {kind.name: kind() for kind in (UniSRecKind, UniM2RecKind, *added)}
+    return {kind.name: kind() for kind in (UniSRecKind, RecformerKind, UniM2RecKind, *added)}
 
 
 def teacher_kind(name: str, kinds: Kinds | None = None) -> TeacherKind[Any, Any, Any]:
