@@ -16,17 +16,17 @@ from training.config import ConfigError
 from training.dataset import Dataset
 from training.knowledge import TeacherKnowledge, gather
 from training.sequences import sequences_at
-from training.teachers.base import Teacher
+from training.teachers.base import CausalTeacher
 from training.teachers.steps import load_teacher
 
 HALF = 2e-3
 """Unit vectors in float16: each number is off by 2^-11 at most, a cosine by little more."""
 
 
-class CountingTeacher(Teacher):
+class CountingTeacher(CausalTeacher):
     """Another teacher, that counts how many histories it is asked to read."""
 
-    def __init__(self, inner: Teacher) -> None:
+    def __init__(self, inner: CausalTeacher) -> None:
         super().__init__()
         self.inner, self.asked = inner, 0
         self.name, self.max_history, self.temperature = inner.name, inner.max_history, inner.temperature
@@ -41,8 +41,12 @@ class CountingTeacher(Teacher):
 
 @pytest.fixture
 def counting(markov: Dataset, text_teacher: Path, id_teacher: Path) -> list[tuple[CountingTeacher, ModelRecord]]:
-    loaded = (load_teacher(one, markov) for one in (text_teacher, id_teacher))
-    return [(CountingTeacher(teacher), record) for teacher, record in loaded]
+    counting = []
+    for folder in (text_teacher, id_teacher):
+        teacher, record = load_teacher(folder, markov)
+        assert isinstance(teacher, CausalTeacher)
+        counting.append((CountingTeacher(teacher), record))
+    return counting
 
 
 @pytest.fixture
@@ -184,7 +188,7 @@ def test_a_damaged_note_of_one_teacher_has_it_asked_again(
 class DyingTeacher(CountingTeacher):
     """Dies before its first answer is kept."""
 
-    def hidden(self, history: Tensor) -> Tensor:
+    def raw_hidden(self, history: Tensor, items: Tensor) -> Tensor:
         raise InterruptedError
 
 

@@ -54,6 +54,7 @@ class UniSRec(TeacherWithIds):
     """The text vectors are a buffer that is not saved: they belong to the data set, and are given anew."""
 
     name = "unisrec"
+    config: UniSRecConfig
     text: Tensor
     """float[N+1, F]"""
     known: Tensor

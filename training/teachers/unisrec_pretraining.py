@@ -34,7 +34,7 @@ class UniSRecPretraining:
 
     def __init__(self, model: UniSRec, corpus: Corpus, config: UniSRecPretrainConfig) -> None:
         self._model, self._config = model, config
-        self._word_drop = torch.from_numpy(corpus.text_word_drop.values)  # [N+1, F]
+        self._word_drop = torch.from_numpy(corpus.text_word_drop.values.copy())  # [N+1, F]
         batches = WindowBatches(corpus.windows(model.max_history), config.fit.rows_per_batch)
         self.epoch, self.batch = batches.epoch, batches.batch
 

@@ -14,7 +14,7 @@ from training.evaluation.ranking import PROTOCOLS, TwoTowerScorer, ranks_by_prot
 from training.interactions import Interactions
 from training.sequences import sequences_at
 from training.splits import EvaluationRows, leave_one_out
-from training.two_tower import TwoTower
+from training.two_tower import CausalTwoTower
 
 ITEMS = 7
 USERS = st.lists(st.lists(st.integers(1, ITEMS), min_size=3, max_size=9), min_size=1, max_size=6)
@@ -68,7 +68,7 @@ def test_many_users_are_asked_in_parts_and_come_back_in_order() -> None:
     assert np.array_equal(whole[510:515], target_ranks(ByHash(), interactions, some, "masked"))
 
 
-class NewestFirst(TwoTower):
+class NewestFirst(CausalTwoTower):
     """Scores an item by how lately it was met: 1 for the newest, less for older ones."""
 
     def __init__(self, max_history: int) -> None:

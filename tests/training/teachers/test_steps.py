@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,24 +10,25 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from training.artefacts import ArtefactMismatch, ArtefactMissing, read_record
-from training.config import ConfigError
+from training.artefacts import RECORD, ArtefactCorrupt, ArtefactMismatch, ArtefactMissing, read_record
 from training.dataset import Dataset
-from training.evaluation.selection import validation_ndcg
+from training.evaluation.selection import evenly, validation_ndcg
 from training.fitting import STATE
-from training.teachers.steps import TeacherRecipe, finetune, load_teacher, pretrain
+from training.lineage import lineage_of
+from training.teachers.steps import finetune, load_teacher, pretrain
+from training.teachers.unisrec_kind import UniSRecKind, UniSRecRecipe
 
 
 @pytest.fixture(scope="module")
 def pretrained(
-    markov: Dataset, noise: Dataset, teacher_recipe: TeacherRecipe, tmp_path_factory: pytest.TempPathFactory
+    markov: Dataset, noise: Dataset, teacher_recipe: UniSRecRecipe, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("pretrained") / "unisrec"
-    pretrain("unisrec", [markov, noise], teacher_recipe, out)
+    pretrain(UniSRecKind(), [markov, noise], teacher_recipe, out)
     return out
 
 
-def with_ids(recipe: TeacherRecipe) -> TeacherRecipe:
+def with_ids(recipe: UniSRecRecipe) -> UniSRecRecipe:
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"item_ids": True})})
 
 
@@ -46,43 +50,45 @@ def test_a_teacher_comes_back_as_it_was_fitted(markov: Dataset, text_teacher: Pa
 @pytest.mark.parametrize("item_ids", [False, True], ids=["T", "T+ID"])
 def test_fine_tuning_begins_where_pre_training_ended_and_leaves_the_sequence_encoder(
     markov: Dataset,
-    teacher_recipe: TeacherRecipe,
+    teacher_recipe: UniSRecRecipe,
     pretrained: Path,
     tmp_path: Path,
     item_ids: bool,  # noqa: FBT001
 ) -> None:
     recipe = with_ids(teacher_recipe) if item_ids else teacher_recipe
-    record = finetune("unisrec", markov, recipe, tmp_path, pretrained)
+    record = finetune(UniSRecKind(), markov, recipe, tmp_path, pretrained)
     model, _ = load_teacher(tmp_path, markov)
 
     before, after = load_file(pretrained / "model.safetensors"), model.state_dict()
     kept = [name for name in before if torch.equal(before[name], after[name])]
-    assert sorted(kept) == sorted(name for name in before if name.startswith(("encoder.position", "encoder.blocks")))
+    unread = "textless"  # every item has a text
+    still = ("encoder.position", "encoder.blocks", unread)
+    assert sorted(kept) == sorted(name for name in before if name.startswith(still))
     assert ("ids.weight" in after) == item_ids
     assert record.config["item_ids"] == item_ids
 
 
 def test_sizes_come_from_the_pre_trained_teacher(
-    markov: Dataset, teacher_recipe: TeacherRecipe, pretrained: Path, tmp_path: Path
+    markov: Dataset, teacher_recipe: UniSRecRecipe, pretrained: Path, tmp_path: Path
 ) -> None:
     other = teacher_recipe.model_copy(update={"model": teacher_recipe.model.model_copy(update={"experts": 5})})
-    assert finetune("unisrec", markov, other, tmp_path, pretrained).config["experts"] == 2
+    assert finetune(UniSRecKind(), markov, other, tmp_path, pretrained).config["experts"] == 2
 
 
 def test_the_same_recipe_gives_the_same_weights(
-    markov: Dataset, teacher_recipe: TeacherRecipe, text_teacher: Path, tmp_path: Path
+    markov: Dataset, teacher_recipe: UniSRecRecipe, text_teacher: Path, tmp_path: Path
 ) -> None:
-    again = finetune("unisrec", markov, teacher_recipe, tmp_path)
+    again = finetune(UniSRecKind(), markov, teacher_recipe, tmp_path)
     assert again.weights_sha256 == read_record(text_teacher).weights_sha256
 
 
 def test_only_a_pre_trained_teacher_can_be_begun_with(
-    markov: Dataset, teacher_recipe: TeacherRecipe, text_teacher: Path, tmp_path: Path
+    markov: Dataset, teacher_recipe: UniSRecRecipe, text_teacher: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ArtefactMismatch, match="holds a finetuned teacher, not a pre-trained teacher"):
-        finetune("unisrec", markov, teacher_recipe, tmp_path, text_teacher)
+        finetune(UniSRecKind(), markov, teacher_recipe, tmp_path, text_teacher)
     with pytest.raises(ArtefactMissing, match="holds no trained model"):
-        finetune("unisrec", markov, teacher_recipe, tmp_path, tmp_path / "nothing")
+        finetune(UniSRecKind(), markov, teacher_recipe, tmp_path, tmp_path / "nothing")
 
 
 def test_only_a_fine_tuned_teacher_of_this_data_can_be_asked(
@@ -95,22 +101,52 @@ def test_only_a_fine_tuned_teacher_of_this_data_can_be_asked(
 
 
 def test_texts_of_another_encoder_are_refused_though_their_width_fits(
-    markov: Dataset, teacher_recipe: TeacherRecipe, pretrained: Path, text_teacher: Path, tmp_path: Path
+    markov: Dataset, teacher_recipe: UniSRecRecipe, pretrained: Path, text_teacher: Path, tmp_path: Path
 ) -> None:
     other = markov.text.encoder.model_copy(update={"name": "another", "fingerprint": "0" * 64})
     encoded_otherwise = replace(markov, text=replace(markov.text, encoder=other))
-    with pytest.raises(ArtefactMismatch, match="of another"):
+    own = markov.text.encoder.fingerprint
+    said = f"{{}} reads other content than that of {markov.folder}: text_encoder is '{own}' there and '{'0' * 64}' here"
+    with pytest.raises(ArtefactMismatch, match=re.escape(said.format(text_teacher))):
         load_teacher(text_teacher, encoded_otherwise)
-    with pytest.raises(ArtefactMismatch, match="of another"):
-        finetune("unisrec", encoded_otherwise, teacher_recipe, tmp_path, pretrained)
+    with pytest.raises(ArtefactMismatch, match=re.escape(said.format(pretrained))):
+        finetune(UniSRecKind(), encoded_otherwise, teacher_recipe, tmp_path, pretrained)
+    assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_teacher_is_refused_before_anything_is_written(
-    markov: Dataset, teacher_recipe: TeacherRecipe, tmp_path: Path
+def test_a_record_of_settings_that_are_unknown_is_refused_by_folder_and_field(
+    markov: Dataset, text_teacher: Path, tmp_path: Path
 ) -> None:
-    refusal = "no teacher is called 'bert'; known: unisrec"
-    with pytest.raises(ConfigError, match=refusal):
-        finetune("bert", markov, teacher_recipe, tmp_path / "out")
-    with pytest.raises(ConfigError, match=refusal):
-        pretrain("bert", [markov], teacher_recipe, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    folder = shutil.copytree(text_teacher, tmp_path / "newer")
+    page = json.loads((folder / RECORD).read_text())
+    page["config"]["flavour"] = "strawberry"
+    (folder / RECORD).write_text(json.dumps(page))
+    with pytest.raises(ArtefactCorrupt, match=rf"{folder / RECORD}: its config is no unisrec's: (.|\n)*flavour"):
+        load_teacher(folder, markov)
+
+
+def test_what_a_teacher_was_started_from_is_told(
+    markov: Dataset, teacher_recipe: UniSRecRecipe, pretrained: Path, text_teacher: Path, tmp_path: Path
+) -> None:
+    assert read_record(text_teacher).started_from == ""
+    record = finetune(UniSRecKind(), markov, teacher_recipe, tmp_path, pretrained)
+    assert record.started_from == read_record(pretrained).weights_sha256
+
+
+def test_few_validation_users_can_stop_a_training(
+    markov: Dataset, teacher_recipe: UniSRecRecipe, tmp_path: Path
+) -> None:
+    settings = teacher_recipe.finetune.model_copy(update={"validation_users": 20})
+    record = finetune(UniSRecKind(), markov, teacher_recipe.model_copy(update={"finetune": settings}), tmp_path)
+    model, _ = load_teacher(tmp_path, markov)
+    some = evenly(markov.split.validation, 20)
+    assert len(some) == 20
+    best = record.curve[record.best_epoch - 1].validation
+    assert best == pytest.approx(validation_ndcg(model, markov, some, "unmasked"))
+    assert best != pytest.approx(validation_ndcg(model, markov, markov.split.validation, "unmasked"))
+
+
+def test_pre_training_knows_no_ids(markov: Dataset, teacher_recipe: UniSRecRecipe, tmp_path: Path) -> None:
+    record = pretrain(UniSRecKind(), [markov], with_ids(teacher_recipe), tmp_path)
+    assert record.config["item_ids"] is False
+    assert record.data == lineage_of(markov)

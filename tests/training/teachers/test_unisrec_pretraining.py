@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,30 +16,30 @@ from training.teachers.unisrec_pretraining import UniSRecPretrainConfig, UniSRec
 
 
 @pytest.fixture
-def corpus(markov: Dataset, small_encoder: CausalEncoderConfig) -> Corpus:
-    return Corpus.of([markov], small_encoder.max_history)
+def corpus(markov: Dataset) -> Corpus:
+    return Corpus.of([markov])
 
 
 @pytest.fixture
 def model(corpus: Corpus, small_encoder: CausalEncoderConfig) -> UniSRec:
     torch.manual_seed(0)
-    return UniSRec(UniSRecConfig(encoder=small_encoder, experts=2, text_width=corpus.text.shape[1]), corpus.text)
+    return UniSRec(UniSRecConfig(encoder=small_encoder, experts=2, text_width=corpus.text.values.shape[1]), corpus.text)
 
 
-def recipe(**changes: float) -> UniSRecPretrainConfig:
-    return UniSRecPretrainConfig.model_validate({"sequence_weight": 1.0, **changes})
+def recipe(rows: int = 64, **changes: float) -> UniSRecPretrainConfig:
+    fit = {"rows_per_batch": rows}
+    return UniSRecPretrainConfig.model_validate({"sequence_weight": 1.0, "fit": fit, **changes})
 
 
 @pytest.mark.parametrize("item_drop", [0.0, 1.0])
 def test_each_kind_of_second_view_teaches(corpus: Corpus, model: UniSRec, item_drop: float) -> None:
-    objective = UniSRecPretraining(model, corpus.text_word_drop, recipe(item_drop_probability=item_drop))
-    batches = WindowBatches(corpus.windows, 256)
+    objective = UniSRecPretraining(model, corpus, recipe(256, item_drop_probability=item_drop))
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     losses = []
     for turn in range(3):
         epoch = []
-        for chosen in batches.epoch(np.random.default_rng(turn)):
-            step = objective.loss(batches.batch(chosen), turn)
+        for chosen in objective.epoch(np.random.default_rng(turn)):
+            step = objective.loss(objective.batch(chosen), turn)
             optimizer.zero_grad()
             step.mean.backward()  # type: ignore[no-untyped-call]
             assert all(one.grad is None or bool(one.grad.isfinite().all()) for one in model.parameters())
@@ -49,8 +51,8 @@ def test_each_kind_of_second_view_teaches(corpus: Corpus, model: UniSRec, item_d
 
 def test_without_the_second_task_it_is_the_first_alone(corpus: Corpus, model: UniSRec) -> None:
     model.eval()
-    batch = next(WindowBatches(corpus.windows, 64).in_order())
-    found = UniSRecPretraining(model, corpus.text_word_drop, recipe(sequence_weight=0)).loss(batch, 1)
+    batch = next(WindowBatches(corpus.windows(model.max_history), 64).in_order())
+    found = UniSRecPretraining(model, corpus, recipe(sequence_weight=0)).loss(batch, 1)
     items, label = model.raw_item_matrix(), batch.target[batch.asked]
     users = model.raw_hidden(batch.history, items)[batch.asked]
     wanted = info_nce(users, items[label], label, model.temperature)
@@ -64,9 +66,11 @@ def test_a_view_from_which_nothing_is_missing_is_the_history_itself(
 ) -> None:
     """Items: none dropped. Words: all items read again, from texts with no word missing."""
     model.eval()
-    batch = next(WindowBatches(corpus.windows, 64).in_order())
+    (dataset,) = corpus.datasets
+    whole = Corpus.of([replace(dataset, text_word_drop=dataset.text)])
+    batch = next(WindowBatches(corpus.windows(model.max_history), 64).in_order())
     both, first = (
-        UniSRecPretraining(model, corpus.text, recipe(sequence_weight=weight, word_drop_share=1, **changes)).loss(
+        UniSRecPretraining(model, whole, recipe(64, sequence_weight=weight, word_drop_share=1, **changes)).loss(
             batch, 1
         )
         for weight in (1.0, 0.0)

@@ -48,6 +48,14 @@ def test_the_noise_itself_moves_the_gate(adaptor: WhiteningMoE) -> None:
     assert torch.equal(alone(VECTORS), alone(VECTORS))
 
 
+def test_the_noise_can_be_left_out() -> None:
+    quiet = WhiteningMoE(6, 4, experts=3, dropout=0.0)
+    nn.init.normal_(quiet.gate)
+    quiet.noisy = False
+    found = quiet(VECTORS)
+    assert torch.equal(found, quiet.eval()(VECTORS))
+
+
 def test_every_parameter_learns(adaptor: WhiteningMoE) -> None:
     adaptor(VECTORS).square().sum().backward()
     for name, one in adaptor.named_parameters():
