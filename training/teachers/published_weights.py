@@ -7,6 +7,7 @@ that it came from need neither be trusted nor be installed.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -16,6 +17,21 @@ from torch import Tensor
 from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from training.artefacts import ArtefactCorrupt, ArtefactMissing
+
+_DAMAGE = (
+    UnpicklingError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    MemoryError,
+    struct.error,
+)
+"""A damaged pickle is a program that went wrong: it may raise whatever programs raise."""
 
 
 class _Ignored:
@@ -39,10 +55,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         stand_ins = [(type("Ignored", (_Ignored,), {}), name) for name in get_unsafe_globals_in_checkpoint(path)]
         with safe_globals(stand_ins):  # type: ignore[arg-type]  # torch takes (class, name) pairs, its stub says otherwise
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
-        raise ArtefactCorrupt(f"{path}: no whole checkpoint ({str(error).splitlines()[0]})") from error
+    except _DAMAGE as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise ArtefactCorrupt(f"{path}: no whole checkpoint ({why})") from error
     part = found.get("state_dict", found) if isinstance(found, Mapping) else {}
-    tensors = {str(name): one for name, one in part.items() if isinstance(one, Tensor)}
+    named = part.items() if isinstance(part, Mapping) else ()
+    tensors = {str(name): one for name, one in named if isinstance(one, Tensor)}
     if not tensors:
         raise ArtefactCorrupt(f"{path}: holds no named tensors")
     return tensors

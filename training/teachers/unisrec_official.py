@@ -45,6 +45,8 @@ def read_official(path: Path, config: UniSRecConfig, corpus: Corpus) -> UniSRec:
         for name, one in renamed.items()
         if one.shape != wanted[name].shape
     ]
+    if any(name.startswith(f"trm_encoder.layer.{config.encoder.layers}.") for name in found):
+        wrong.append(f"more layers there than {config.encoder.layers}")
     if wrong:
         raise ArtefactMismatch(f"{path}: of other sizes than the recipe's [model]: {'; '.join(wrong[:3])}")
     model.load_state_dict({**wanted, **renamed})
