@@ -157,6 +157,7 @@ def _kept(asked: Asked, shape: tuple[int, int]) -> tuple[_Progress, _Users] | No
     """What an asking that stopped left behind, where it asked the same and its file is whole."""
     try:
         found = _Progress.model_validate_json((asked.folder / PROGRESS).read_bytes())
+        np.load(asked.folder / USERS, mmap_mode="r")  # refuses a file that was cut; to open it for writing fills it up
         users = open_memmap(asked.folder / USERS, mode="r+")  # [S, D]
     except (OSError, ValueError):
         return None
