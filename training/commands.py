@@ -19,6 +19,7 @@ from training.errors import DataError
 from training.evaluation.evaluate import as_json, as_table, evaluate
 from training.knowledge import gather
 from training.prepare import PrepareConfig, prepare
+from training.processes import Processes
 from training.teachers.kind import TeacherRecipe
 from training.teachers.registry import teacher_kind
 from training.teachers.steps import finetune, load_teacher, pretrain
@@ -46,7 +47,9 @@ def _refusals() -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    """Of several processes one speaks."""
+    if Processes.here().writes:
+        typer.echo(text, err=True)
 
 
 @app.command("prepare")

@@ -1,4 +1,7 @@
-"""One process or many: the same training code, under `accelerate launch` or without it.
+"""One process or many: the same training code, under `accelerate launch`, `torchrun`, or neither.
+
+    accelerate launch --multi_gpu --num_processes 2 -m training finetune unisrec --data DATA --out DIR
+    torchrun --nproc_per_node 2 -m training finetune unisrec --data DATA --out DIR        GPUs or none
 
 Every process takes its share of each step's examples; losses and gradients are weighed by rows, so that many processes
 learn what one would. In-batch negatives come from all of them.
@@ -12,9 +15,10 @@ from functools import cached_property
 import numpy as np
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 from numpy.typing import NDArray
 from torch import Tensor, distributed, nn
-from torch.distributed.nn import functional as differentiable
+from torch.autograd.function import FunctionCtx
 
 from training.config import ConfigError
 
@@ -29,7 +33,7 @@ class Processes:
     @classmethod
     def here(cls) -> Processes:
         """Join the processes that `accelerate launch` (or torchrun) started; alone without one."""
-        state = PartialState()
+        state = _joined()
         return cls(state.process_index, state.num_processes)
 
     @property
@@ -44,7 +48,7 @@ class Processes:
 
     @cached_property
     def _state(self) -> PartialState:
-        return PartialState()
+        return _joined()
 
     def wait(self) -> None:
         """Go on when all have come here."""
@@ -108,9 +112,32 @@ def across_processes(rows: Tensor) -> AllRows:
     distributed.all_gather(sizes, torch.tensor([len(rows)], device=rows.device))
     counts = [int(size) for size in sizes]
     padding = rows.new_zeros(max(counts) - len(rows), *rows.shape[1:])  # the exchange wants equal shapes
-    gathered = differentiable.all_gather(torch.cat([rows, padding]))  # type: ignore[no-untyped-call]
+    gathered: Tensor = _Gather.apply(torch.cat([rows, padding]))  # type: ignore[no-untyped-call]  # [P, R_max, ...]
     kept = torch.cat([one[:count] for one, count in zip(gathered, counts, strict=True)])  # [R_all, ...]
     return AllRows(kept, sum(counts[: distributed.get_rank()]))
+
+
+class _Gather(torch.autograd.Function):
+    """What all processes hold, [P, R, ...]; what they all learn of this one's rows comes back to it."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, rows: Tensor) -> Tensor:
+        del ctx
+        parts = [torch.empty_like(rows) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, rows.contiguous())
+        return torch.stack(parts)  # [P, R, ...]
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+        del ctx
+        whole = gradient.clone(memory_format=torch.contiguous_format)  # [P, R, ...]
+        distributed.all_reduce(whole)
+        return whole[distributed.get_rank()]  # [R, ...]
+
+
+def _joined() -> PartialState:
+    """Without a word on it, accelerate looks for GPUs alone: processes without one would each be the only one."""
+    return PartialState(cpu=not torch.cuda.is_available() or parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 
 def _enough_for_all(steps: list[NDArray[np.int64]], count: int) -> list[NDArray[np.int64]]:

@@ -10,6 +10,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from training.processes import Processes
+
 T = TypeVar("T")
 
 
@@ -44,7 +46,7 @@ class ProgressBar:
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[ProgressBar]:
     """A bar on standard error, so that standard output stays clean for results."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, quiet=not Processes.here().writes)  # of several processes one speaks
     bar = ProgressBar(title, total, console)
     if console.is_terminal:
         with bar._progress:
