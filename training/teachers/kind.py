@@ -28,13 +28,20 @@ class TeacherConfig(Config, ABC):
     def reading(self, corpus: Corpus) -> Self:
         """The same sizes for a model that reads this content."""
 
-    def differs(self, corpus: Corpus) -> tuple[str, ...]:
-        """Where the content that a saved model reads is not this one, in words."""
+    def differs(self, corpus: Corpus, *, may_lack: bool) -> tuple[str, ...]:
+        """Where the content that a saved model reads is not this one, in words.
+
+        Args:
+            corpus: the content at hand.
+            may_lack: whether one of the two may have a kind of content that the other has not (a pre-trained model
+                reads pictures that the target has none of, or the other way round).
+        """
         other = self.reading(corpus)
+        pairs = ((field, getattr(self, field), getattr(other, field)) for field in self.content_fields)
         return tuple(
             f"{field} is {found!r} there and {wanted!r} here"
-            for field in self.content_fields
-            if (found := getattr(self, field)) and (wanted := getattr(other, field)) and found != wanted
+            for field, found, wanted in pairs
+            if found != wanted and not (may_lack and not (found and wanted))
         )
 
 

@@ -120,7 +120,7 @@ def _saved(kind: AnyKind, folder: Path, record: ModelRecord, corpus: Corpus) -> 
         config = type(kind.recipe().model).model_validate(record.config)
     except ValidationError as error:
         raise ArtefactCorrupt(f"{folder / RECORD}: its config is no {kind.name}'s: {error}") from error
-    if different := config.differs(corpus):
+    if different := config.differs(corpus, may_lack=record.stage == "pretrained"):
         folders = ", ".join(str(one.folder) for one in corpus.datasets)
         raise ArtefactMismatch(f"{folder} reads other content than that of {folders}: {'; '.join(different)}")
     model: Teacher = kind.build(config, corpus)

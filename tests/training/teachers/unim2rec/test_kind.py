@@ -160,3 +160,12 @@ def test_it_learns_the_chain(markov: Dataset, small_encoder: CausalEncoderConfig
         TwoTowerScorer.of(load_teacher(tmp_path, markov)[0]), markov.interactions, markov.split.test, "unmasked"
     )
     assert recall(ranks, 1) > 0.7
+
+
+def test_a_teacher_that_was_fitted_to_pictures_is_refused_where_they_are_gone(
+    pictured: Dataset, small_encoder: CausalEncoderConfig, tmp_path: Path
+) -> None:
+    """Pictures are not in the data's fingerprint; read without them, its answers would be others, in silence."""
+    finetune(KIND, pictured, recipe_of(small_encoder), tmp_path)
+    with pytest.raises(ArtefactMismatch, match="image_width is 5 there and 0 here"):
+        load_teacher(tmp_path, replace(pictured, image=None))
