@@ -1,0 +1,1 @@
+"""What everybody's teacher must hold to, as tests to inherit. Needs pytest; nothing else here imports it."""
