@@ -12,8 +12,8 @@ from service.bundle import PAD
 from training.batches import Batch, WindowBatches
 from training.dataset import Dataset
 from training.fitting import FitConfig, StepLoss
-from training.sequences import train_windows
 from training.teachers.base import CausalTeacher
+from training.teachers.corpus import Corpus
 from training.teachers.kind import FinetuneConfig, Stage
 
 
@@ -45,19 +45,19 @@ def catalogue_stages(model: TeacherWithIds, dataset: Dataset, settings: Catalogu
         nn.init.zeros_(model.ids.weight)
         model.ids.requires_grad_(requires_grad=False)
     title = "" if late is None else "content"
-    yield Stage(title, CatalogueFinetuning(model, dataset, settings.fit.rows_per_batch), settings.fit)
+    corpus = Corpus.of([dataset])
+    yield Stage(title, NextItem(model, corpus, settings.fit.rows_per_batch), settings.fit)
     if model.ids is not None and late is not None:
         model.ids.requires_grad_(requires_grad=True)
-        yield Stage("content and ids", CatalogueFinetuning(model, dataset, late.rows_per_batch), late)
+        yield Stage("content and ids", NextItem(model, corpus, late.rows_per_batch), late)
 
 
-class CatalogueFinetuning:
-    """-log softmax_i( cos(h, v_i) / tau ) at the next item, over all train rows of a data set."""
+class NextItem:
+    """-log softmax_i( cos(h, v_i) / tau ) at the next item, over all train rows of a corpus."""
 
-    def __init__(self, model: CausalTeacher, dataset: Dataset, rows_per_batch: int) -> None:
+    def __init__(self, model: CausalTeacher, corpus: Corpus, rows_per_batch: int) -> None:
         self._model = model
-        windows = train_windows(dataset.interactions, dataset.split, model.max_history)
-        batches = WindowBatches(windows, rows_per_batch)
+        batches = WindowBatches(corpus.windows(model.max_history), rows_per_batch)
         self.epoch, self.batch = batches.epoch, batches.batch
 
     def loss(self, batch: Batch, epoch: int) -> StepLoss:

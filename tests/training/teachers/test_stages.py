@@ -13,7 +13,8 @@ from training.artefacts import WEIGHTS, ModelRecord
 from training.batches import Batch
 from training.dataset import Dataset
 from training.fitting import STATE, FitConfig, StepLoss
-from training.teachers.finetuning import CatalogueFinetuning
+from training.teachers.corpus import Corpus
+from training.teachers.finetuning import NextItem
 from training.teachers.kind import Stage
 from training.teachers.steps import finetune
 from training.teachers.unisrec import UniSRec
@@ -24,11 +25,11 @@ class Killed(Exception):
     """Stands for the power going off."""
 
 
-class Watched(CatalogueFinetuning):
+class Watched(NextItem):
     """Notes the weights that it began with and the epochs that it ran; may be killed in the last step of one."""
 
     def __init__(self, model: UniSRec, dataset: Dataset, rows: int, killed_in: int = 0) -> None:
-        super().__init__(model, dataset, rows)
+        super().__init__(model, Corpus.of([dataset]), rows)
         self.killed_in, self.epochs = killed_in, [0]
         self.began: dict[str, torch.Tensor] = {}
 
