@@ -21,12 +21,12 @@ from export.errors import ExportError
 from export.graphs import OPSET, require_free_batch, write_encoder, write_retrieval
 from export.parity import OnnxStudent
 from service.bundle.files import ENCODER, ITEM_VECTORS, RETRIEVAL
-from training.two_tower import TwoTower
+from training.two_tower import CausalTwoTower
 
 LENGTH = 5
 
 
-class MeanOfItems(TwoTower):
+class MeanOfItems(CausalTwoTower):
     """The smallest student."""
 
     max_history = LENGTH
@@ -73,7 +73,7 @@ def test_inputs_and_outputs_are_the_contract(bundle_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 64, 5000])
-def test_the_batch_is_free(graphs: OnnxStudent, student: TwoTower, batch: int) -> None:
+def test_the_batch_is_free(graphs: OnnxStudent, student: CausalTwoTower, batch: int) -> None:
     history = np.random.default_rng(batch).integers(0, 61, (batch, 12))  # [B, L]
     user = graphs.encode(history)  # [B, D]
     assert user.shape == (batch, 16)
@@ -87,7 +87,7 @@ def test_a_history_of_nothing_gives_numbers(graphs: OnnxStudent) -> None:
     assert np.array_equal(user[0], user[1])
 
 
-def test_one_item_table_in_each_graph(bundle_folder: Path, student: TwoTower) -> None:
+def test_one_item_table_in_each_graph(bundle_folder: Path, student: CausalTwoTower) -> None:
     """The encoder's is what it looks items up in; retrieval's lies outside of it."""
     table = student.item_matrix().numel()
     encoder = onnx.load(bundle_folder / ENCODER)
@@ -98,13 +98,13 @@ def test_one_item_table_in_each_graph(bundle_folder: Path, student: TwoTower) ->
     assert (bundle_folder / RETRIEVAL).stat().st_size < 1000
 
 
-def test_item_vectors_lie_as_they_are(bundle_folder: Path, student: TwoTower) -> None:
+def test_item_vectors_lie_as_they_are(bundle_folder: Path, student: CausalTwoTower) -> None:
     stored = np.fromfile(bundle_folder / ITEM_VECTORS, "<f4").reshape(60, 16)  # [N, D]
     assert np.array_equal(stored, student.item_matrix().detach().numpy()[1:])
 
 
 def test_equal_students_give_equal_files_without_a_trace_of_the_machine(
-    bundle_folder: Path, student: TwoTower, tmp_path: Path
+    bundle_folder: Path, student: CausalTwoTower, tmp_path: Path
 ) -> None:
     write_encoder(student, tmp_path / ENCODER)
     written = (tmp_path / ENCODER).read_bytes()

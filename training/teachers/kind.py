@@ -124,7 +124,7 @@ class TeacherKind(ABC, Generic[C, R, T]):
         return wanted
 
     def tuned(self, wanted: C, pretrained: C) -> C:
-        """The sizes of a model that begins with a pre-trained one: the pre-trained one's, where nothing else is said."""
+        """The sizes of a model that begins with a pre-trained one: that one's, where nothing else is said."""
         del wanted
         return pretrained
 
