@@ -224,6 +224,8 @@ def draw() -> None:
     figure, axes = plt.subplots(1, len(found), figsize=(6 * len(found), 3.6), layout="constrained", squeeze=False)
     for axis, one in zip(axes[0], found, strict=True):
         _bars(axis, one)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False)
     figure.savefig(PICTURE, dpi=110)
     typer.echo(f"drawn: {PICTURE}")
 
@@ -249,7 +251,6 @@ def _bars(axis: Axes, found: dict[str, Any]) -> None:
     axis.set_xticks(range(len(names)), names)
     axis.set_title(found["target"])
     axis.set_ylabel("NDCG@10, history masked")
-    axis.legend(fontsize=7, frameon=False)
     axis.spines[["top", "right"]].set_visible(False)
 
 
