@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from service.bundle import PAD
+from training.errors import SplitImpossible
 from training.sequences import Windows
 
 
@@ -50,7 +51,13 @@ class WindowBatches:
     """Epochs of batches over one set of windows."""
 
     def __init__(self, windows: Windows, rows_per_batch: int) -> None:
-        """Batches hold about `rows_per_batch` targets: a batch of long histories has fewer windows."""
+        """Batches hold about `rows_per_batch` targets: a batch of long histories has fewer windows.
+
+        Raises:
+            SplitImpossible: there is no window.
+        """
+        if not len(windows):
+            raise SplitImpossible("nothing to learn from: no user has two train interactions")
         self._windows = windows
         self._rows_per_batch = rows_per_batch
         self._length = (windows.history != PAD).sum(axis=1)  # [W]

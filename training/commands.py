@@ -39,7 +39,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except (DataError, ConfigError, ArtefactError) as error:
-        typer.echo(f"refused: {error}", err=True)
+        typer.echo("refused: " + "; ".join(map(str.strip, str(error).splitlines())), err=True)
         raise typer.Exit(2) from error
     except (FileExistsError, NotADirectoryError, PermissionError) as error:
         typer.echo(f"refused: {error.filename}: {error.strerror}", err=True)

@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bundle import PAD, PackedStrings
 from training.batches import Batch, WindowBatches
+from training.errors import SplitImpossible
 from training.interactions import Interactions
 from training.sequences import NO_ROW, Windows, train_windows
 from training.splits import EvaluationRows, Split
@@ -93,6 +95,11 @@ def test_a_target_met_before_is_no_prefix_item() -> None:
     history, target = torch.tensor([[3, 4, 3]]), torch.tensor([[PAD, PAD, 4]])
     batch = Batch(history, target, torch.zeros_like(history))
     assert batch.prefixes().tolist() == [[3, PAD, 3]]
+
+
+def test_no_window_at_all_is_refused() -> None:
+    with pytest.raises(SplitImpossible, match="nothing to learn from: no user has two train interactions"):
+        WindowBatches(windows_of([[1], [2]], 4), 9)
 
 
 def test_a_batch_moves_whole() -> None:
