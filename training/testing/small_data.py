@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.console import Console
+from torch import Tensor
 
 from training.dataset import Dataset
 from training.features.item_features import EncoderInfo, ItemFeatures
 from training.prepare import PrepareConfig, prepare
 from training.sources.synthetic import SyntheticConfig
+from training.teachers.base import Teacher
 
 ITEMS = 60
 BARE = (3, 7)
@@ -79,3 +82,11 @@ def _bare(dataset: Dataset) -> Dataset:
 def _without(features: ItemFeatures) -> ItemFeatures:
     said = features.present & ~np.isin(np.arange(features.present.size), BARE)  # [N + 1]
     return replace(features, values=np.where(said[:, None], features.values, 0), present=said)
+
+
+def histories(teacher: Teacher) -> Tensor:
+    """Eight histories of one item to as many as the teacher reads, left-padded: int64[8, L]."""
+    length = min(teacher.max_history, 12)
+    drawn = torch.randint(1, ITEMS + 1, (8, length), generator=torch.Generator().manual_seed(0))  # [8, L]
+    kept = torch.linspace(1, length, 8).round()[:, None]  # [8, 1]
+    return torch.where(torch.arange(length)[None] >= length - kept, drawn, 0)  # [8, L]

@@ -40,7 +40,7 @@ from training.teachers.corpus import Corpus
 from training.teachers.kind import TeacherConfig, TeacherKind, TeacherRecipe
 from training.teachers.steps import finetune, load_teacher, pretrain
 from training.testing.kills import Killed, WatchedKind, mortal
-from training.testing.small_data import BARE, ITEMS, SmallData, of_another_encoder
+from training.testing.small_data import BARE, ITEMS, SmallData, histories, of_another_encoder
 
 NEAR = 2e-5
 """Numbers of unit vectors that differ by less were summed in another order."""
@@ -295,11 +295,3 @@ def item_matrix(teacher: Teacher) -> Tensor:
     """float[N+1, D], without gradients."""
     with torch.no_grad():
         return teacher.item_matrix()
-
-
-def histories(teacher: Teacher) -> Tensor:
-    """Eight histories of one item to as many as the teacher reads, left-padded: int64[8, L]."""
-    length = min(teacher.max_history, 12)
-    drawn = torch.randint(1, ITEMS + 1, (8, length), generator=torch.Generator().manual_seed(0))  # [8, L]
-    kept = torch.linspace(1, length, 8).round()[:, None]  # [8, 1]
-    return torch.where(torch.arange(length)[None] >= length - kept, drawn, 0)  # [8, L]
