@@ -6,9 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from training.config import ConfigError
@@ -156,7 +158,7 @@ def _pretrained(config: RecformerConfig) -> Any:  # noqa: ANN401
             model, report = AutoModel.from_pretrained(
                 where, config=settings, add_pooling_layer=False, dtype=torch.float32, output_loading_info=True
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, UnpicklingError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise EncoderUnavailable(f"{config.backbone}: no language model can be loaded ({reason})") from error
     if missing := sorted(report["missing_keys"]):

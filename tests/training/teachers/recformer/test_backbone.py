@@ -194,3 +194,37 @@ def test_weights_that_lack_a_part_are_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(text.replace('"num_hidden_layers": 6', '"num_hidden_layers": 7'), "utf-8")
     with pytest.raises(EncoderUnavailable, match=r"its weights lack encoder\.layer\.6"):
         loaded(tmp_path)
+
+
+class Harmful:
+    """What a pickle may hold: a call that reading it would make."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Callable[[Path], None], tuple[Path]]:
+        return Path.touch, (self.marker,)
+
+
+def test_a_pickle_that_would_run_something_is_refused(tmp_path: Path) -> None:
+    model_of("bert").save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save({"harm": Harmful(tmp_path / "done")}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(EncoderUnavailable, match="no language model can be loaded"):
+        loaded(tmp_path)
+    assert not (tmp_path / "done").exists()
+
+
+def test_truncated_weights_are_refused(tmp_path: Path) -> None:
+    model_of("bert").save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(EncoderUnavailable, match="no language model can be loaded"):
+        loaded(tmp_path)
+
+
+def test_weights_of_another_size_than_the_folder_states_are_refused(tmp_path: Path) -> None:
+    model_of("bert").save_pretrained(tmp_path)
+    BertConfig.from_dict(SIZES | {"intermediate_size": 12}).save_pretrained(tmp_path)
+    with pytest.raises(EncoderUnavailable, match="no language model can be loaded"):
+        loaded(tmp_path)
