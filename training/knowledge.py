@@ -23,6 +23,7 @@ from training.dataset import Dataset
 from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
 from training.lineage import lineage_of
+from training.processes import Processes
 from training.sequences import evaluation_sequences
 from training.teachers.base import Teacher
 
@@ -130,8 +131,10 @@ def gather(
         save_seconds: a kill costs this much work at most.
 
     Raises:
-        ConfigError: the same teacher twice.
+        ConfigError: the same teacher twice, or several processes, which would write over each other.
     """
+    if not Processes.here().alone:
+        raise ConfigError("gather: one process asks the teachers; start it without accelerate launch or torchrun")
     out.mkdir(parents=True, exist_ok=True)
     names = [record.weights_sha256 for _, record in teachers]
     if len(set(names)) != len(names):

@@ -30,11 +30,11 @@ def exchanged(first: int, last: int) -> dict[str, object]:
 
 def main() -> None:
     commands, out = json.loads(Path(sys.argv[1]).read_bytes()), Path(sys.argv[2])
-    for words in commands:
-        app(words, standalone_mode=False)
+    codes = [app(words, standalone_mode=False) or 0 for words in commands]
     here = Processes.here()
     page = {
         "count": here.count,
+        "codes": codes,
         "exchanged": [exchanged(*case) for case in ROWS],
         "total": here.total(here.rank + 1.5),
         "mean": here.mean(here.rank + 1.5),

@@ -115,7 +115,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     for words in ([*prepare, "--config", str(root / "data.toml")], *commands(root / "data", root, root / "alone")):
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, done.output
-    (root / "commands.json").write_text(json.dumps(commands(root / "data", root, root / "together")))
+    steps = commands(root / "data", root, root / "together")
+    fitted = root / "together" / "finetune" / "unisrec"
+    gather = ["gather", "--data", str(root / "data"), "--teacher", str(fitted), "--out", str(root / "knowledge")]
+    (root / "commands.json").write_text(json.dumps([*steps, gather]))
     (root / "together").mkdir()
     started = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(WORKER)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
@@ -133,6 +136,12 @@ def test_the_processes_know_of_each_other(runs: Runs) -> None:
     assert [one["count"] for one in runs.said] == [2, 2]
     assert [one["total"] for one in runs.said] == [4, 4]
     assert [one["mean"] for one in runs.said] == [2, 2]
+
+
+def test_what_two_processes_would_write_over_each_other_is_refused(runs: Runs) -> None:
+    """The last command line is a `gather`."""
+    assert [one["codes"] for one in runs.said] == [[0] * len(STEPS) + [2]] * 2
+    assert not runs.alone.with_name("knowledge").exists()
 
 
 @pytest.mark.parametrize("case", [0, 1, 2])
