@@ -23,7 +23,7 @@ SYNTHETIC = SyntheticConfig(users=300, items=60, clusters=6, strength=0.9, min_l
 RECIPE_OF_DATA = f"""
 encoder = "hashed-words"
 [synthetic]
-{chr(10).join(f"{name} = {value}" for name, value in SYNTHETIC.model_dump().items())}
+{chr(10).join(f"{name} = {value!r}" for name, value in SYNTHETIC.model_dump().items())}
 """
 RECIPE_OF_TEACHER = """
 [model]

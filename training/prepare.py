@@ -125,7 +125,7 @@ def _source(config: PrepareConfig, cache: Path) -> Source:
     if config.source == "movielens-100k":
         return MovieLensSource(config.movielens, cache / "downloads")
     if config.source == "synthetic":
-        return SyntheticSource(config.synthetic)
+        return SyntheticSource(config.synthetic, cache / "synthetic")
     if config.path is None:
         raise ConfigError("path: the source `local` is a folder of yours; say which")
     return LocalSource(config.path)

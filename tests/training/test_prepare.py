@@ -136,6 +136,17 @@ def test_an_encoder_of_pictures_is_not_asked_for_where_there_are_none(tmp_path: 
     assert dataset.image is None
 
 
+def test_synthetic_pictures_arrive_and_what_is_missing_is_counted(tmp_path: Path) -> None:
+    shape = SyntheticConfig(users=100, items=40, follows="cluster", pictures="cluster", missing=0.5)
+    dataset, _ = run(tmp_path, source="synthetic", synthetic=shape, image_encoder="mean-colours")
+    assert dataset.image is not None
+    assert dataset.image.present[1:].tolist() == [item.image is not None for item in dataset.items]
+    assert dataset.text.present[1:].tolist() == [bool(item.title) for item in dataset.items]
+    assert 0 < dataset.counts.without_text < 40
+    assert 0 < dataset.counts.without_image < 40
+    assert len(list((dataset.folder / "images").iterdir())) == 40 - dataset.counts.without_image
+
+
 def test_domains_arrive_in_the_data_set(tmp_path: Path) -> None:
     path = folder(tmp_path / "mine")
     (path / "domains.json").write_text('{"item_domain": {"a": "x", "b": "y", "idle": "z"}}', encoding="utf-8")
