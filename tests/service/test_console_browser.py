@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,10 +63,12 @@ def choose(page: Page, user: str) -> None:
     page.get_by_role("button", name="Recommend").click()
 
 
-def test_a_click_becomes_history_and_changes_the_list(console: Page) -> None:
+def test_a_click_becomes_history_and_changes_the_list(console: Page, interactions: Path) -> None:
     choose(console, "ada")
     expect(console.locator("#source")).to_have_text("model")
-    before = console.locator("#history li").count()
+    rows = gzip.decompress(interactions.read_bytes()).decode().splitlines()
+    before = sum(row.startswith("ada,") for row in rows)
+    expect(console.locator("#history li")).to_have_count(before)  # those of the user before are on the page until then
     first = console.locator("#list button").first
     title = first.locator(".title").text_content() or ""
     first.click()
