@@ -1,6 +1,10 @@
 """The command line of the offline room: `python -m training STEP`; `--help` on a step says what it reads and writes."""
 
 from training.commands import app
+from training.processes import leave
 
 if __name__ == "__main__":
-    app()
+    try:
+        app()
+    finally:
+        leave()

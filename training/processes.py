@@ -149,3 +149,9 @@ def _enough_for_all(steps: list[NDArray[np.int64]], count: int) -> list[NDArray[
         else:
             joined.append(step)
     return joined
+
+
+def leave() -> None:
+    """Take leave of the other processes: threads that still wait for them would abort this one as it ends."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from training.commands import app
-from training.processes import Processes, across_processes
+from training.processes import Processes, across_processes, leave
 
 ROWS = ((0, 3), (3, 3), (3, 7))
 """Which of seven rows each process holds, in three cases: the first holds one more, none, fewer."""
@@ -45,3 +45,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    leave()
