@@ -24,7 +24,7 @@ _FILE = "models/efficientnet-lite0-57934424.pth"
 _WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _WIDTH = 1280
 _BATCH = 8
-"""More pictures at once are slower on a processor: they fall out of its cache."""
+"""More at once bring little on a few cores, and take memory."""
 
 
 @dataclass(frozen=True)
