@@ -208,6 +208,7 @@ def _row(places: Places, which: tuple[str, bool], report: dict[str, Any], folder
         "finetune_seconds": mean(one.seconds for one in records),
         "best_epoch": [one.best_epoch for one in records],
         "validation": [one.curve[one.best_epoch - 1].validation for one in records],
+        "curves": [[point.validation for point in one.curve] for one in records],
         "mean": {name: mean(one[name] for one in flat) for name in flat[0]},
         "sd": {name: stdev(one[name] for one in flat) if len(flat) > 1 else None for name in flat[0]},
     }

@@ -6,7 +6,10 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from training.distillation.distill import DistillConfig
+from training.teachers.registry import teacher_kind
 from training.teachers.unisrec_kind import UniSRecRecipe
 
 ROOT = Path(__file__).parents[1]
@@ -52,6 +55,15 @@ def test_the_configs_of_make_serve_are_read_without_complaint() -> None:
     folder = ROOT / "configs" / "movielens-100k"
     assert UniSRecRecipe.from_toml(folder / "teacher.toml") != UniSRecRecipe()
     assert DistillConfig.from_toml(folder / "student.toml") != DistillConfig()
+
+
+TEACHER_RECIPES = sorted((ROOT / "configs" / "teachers").rglob("*.toml"))
+
+
+@pytest.mark.parametrize("path", TEACHER_RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_recipes_of_the_teachers_are_read_without_complaint(path: Path) -> None:
+    recipe = teacher_kind(path.stem.split("-")[0]).recipe
+    assert recipe.from_toml(path) != recipe()
 
 
 def _normal(name: str) -> str:
