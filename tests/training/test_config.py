@@ -8,6 +8,7 @@ from training.config import Config, ConfigError
 
 class Inner(Config):
     size: int = Field(default=2, ge=1)
+    steps: int = Field(default=1, ge=1)
 
 
 class Outer(Config):
@@ -72,3 +73,31 @@ def test_values_are_frozen() -> None:
 def test_the_hash_is_of_values() -> None:
     assert Outer().hash == Outer(inner=Inner(size=2)).hash
     assert Outer().hash != Outer(inner=Inner(size=3)).hash
+
+
+class Slow(Config):
+    inner: Inner = Field(default_factory=lambda: Inner(size=7, steps=3))
+
+
+class Deep(Config):
+    slow: Slow = Slow(inner=Inner(size=9, steps=4))
+
+
+def test_a_part_named_by_half_keeps_the_defaults_of_the_whole_it_stands_in(tmp_path: Path) -> None:
+    found = Slow.from_toml(written(tmp_path, "[inner]\nsteps = 5\n"))
+    assert found.inner == Inner(size=7, steps=5)
+
+
+def test_so_does_a_part_of_a_part(tmp_path: Path) -> None:
+    found = Deep.from_toml(written(tmp_path, "[slow.inner]\nsize = 5\n"))
+    assert found.slow.inner == Inner(size=5, steps=4)
+
+
+def test_a_whole_part_is_taken_as_it_is() -> None:
+    assert Deep(slow=Slow(inner=Inner(size=1))).slow.inner == Inner(size=1)
+    assert Slow.model_validate(Slow(inner=Inner()).model_dump()) == Slow(inner=Inner())
+
+
+def test_what_is_unknown_in_a_part_named_by_half_is_still_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"inner\.sise"):
+        Slow.from_toml(written(tmp_path, "[inner]\nsise = 5\n"))
