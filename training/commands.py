@@ -54,9 +54,15 @@ def _say(text: str) -> None:
 
 @app.command("prepare")
 def _prepare(
-    source: Annotated[str, typer.Argument(help="movielens-100k, local or synthetic.")],
+    source: Annotated[
+        str, typer.Argument(help="movielens-100k, amazon-2018, amazon-2023, unisrec, local or synthetic.")
+    ],
     out: OutFolder,
-    path: Annotated[Path | None, typer.Option(help="Folder that a local source reads.")] = None,
+    path: Annotated[Path | None, typer.Option(help="Folder that the sources local and unisrec read.")] = None,
+    category: Annotated[str | None, typer.Option(help="Of an Amazon release, such as Gift_Cards.")] = None,
+    pictures: Annotated[
+        int | None, typer.Option(help="Of an Amazon release: fetch at most so many pictures (default none).", min=0)
+    ] = None,
     split: Annotated[str | None, typer.Option(help="leave-one-out (default) or time.")] = None,
     min_count: Annotated[
         int | None, typer.Option(help="Keep users and items met at least this often (k-core).")
@@ -72,7 +78,8 @@ def _prepare(
     """Read a source, check it, split it, encode its texts and pictures: one data set, ready."""
     with _refusals():
         flags = {"source": source, "path": path, "split": split, "min_count": min_count, "encoder": encoder}
-        prepare(PrepareConfig.from_toml(config, {**flags, "image_encoder": image_encoder}), out)
+        flags |= {"category": category, "pictures": pictures, "image_encoder": image_encoder}
+        prepare(PrepareConfig.from_toml(config, flags), out)
 
 
 @app.command("pretrain")

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from service.bundle import ItemCatalog, PackedStrings
 from training.config import Config, ConfigError
@@ -33,13 +33,16 @@ from training.features.word_drop import drop_words
 from training.filtering import drop_exact_repeats, k_core
 from training.interactions import Interactions
 from training.items import Item
+from training.sources.amazon import AmazonConfig, AmazonSource, find_category
 from training.sources.base import RawData, Source
 from training.sources.local import LocalSource
 from training.sources.movielens import MovieLensConfig, MovieLensSource
+from training.sources.resumable import Watch
 from training.sources.synthetic import SyntheticConfig, SyntheticSource
+from training.sources.unisrec_files import UniSRecSource
 from training.splits import Split, SplitName, by_time, leave_one_out
 
-SourceName = Literal["movielens-100k", "local", "synthetic"]
+SourceName = Literal["movielens-100k", "amazon-2018", "amazon-2023", "unisrec", "local", "synthetic"]
 HASHED_WORDS = "hashed-words"
 
 
@@ -47,9 +50,13 @@ class PrepareConfig(Config):
     """What to prepare, and how."""
 
     source: SourceName = "movielens-100k"
-    """`local` needs `path`."""
+    """`local` and `unisrec` need `path`, the Amazon releases `category`."""
     path: Path | None = None
-    """Folder of the `local` source."""
+    """Folder that the sources `local` and `unisrec` read."""
+    category: str = ""
+    """Of an Amazon release: `Industrial_and_Scientific`, or in your own spelling."""
+    pictures: int = Field(default=0, ge=0)
+    """Of an Amazon release: fetch at most so many pictures, of the items most met first."""
     name: str = ""
     """What people call the data set; empty: as the source calls it."""
     split: SplitName = "leave-one-out"
@@ -75,6 +82,7 @@ class PrepareConfig(Config):
     cache: Path | None = None
     """Keeps downloads and vectors; none given: `prm-kd` in XDG_CACHE_HOME or ~/.cache."""
     movielens: MovieLensConfig = MovieLensConfig()
+    amazon: AmazonConfig = AmazonConfig()
     synthetic: SyntheticConfig = SyntheticConfig()
 
 
@@ -105,8 +113,8 @@ def prepare(config: PrepareConfig, out: Path, console: Console | None = None) ->
     """
     console = console or Console(stderr=True)
     cache = config.cache or _user_cache()
-    source = _source(config, cache)
     with _progress(console) as progress:
+        source = _source(config, cache, _watch(progress))
         reading = progress.add_task(f"reading {source.name}", total=1)
         numbered = _number(source.read(), config)
         split = _split(numbered.interactions, config)
@@ -121,14 +129,29 @@ def prepare(config: PrepareConfig, out: Path, console: Console | None = None) ->
     return dataset
 
 
-def _source(config: PrepareConfig, cache: Path) -> Source:
+def _source(config: PrepareConfig, cache: Path, watch: Watch) -> Source:
     if config.source == "movielens-100k":
         return MovieLensSource(config.movielens, cache / "downloads")
     if config.source == "synthetic":
         return SyntheticSource(config.synthetic, cache / "synthetic")
+    if config.source in ("amazon-2018", "amazon-2023"):
+        find_category(config.source, config.category)
+        return AmazonSource(config.source, config.category, config.amazon, cache / "downloads", config.pictures, watch)
     if config.path is None:
-        raise ConfigError("path: the source `local` is a folder of yours; say which")
-    return LocalSource(config.path)
+        raise ConfigError(f"path: the source `{config.source}` is a folder of yours; say which")
+    return LocalSource(config.path) if config.source == "local" else UniSRecSource(config.path)
+
+
+def _watch(progress: Progress) -> Watch:
+    """A bar for each download."""
+    bars: dict[str, TaskID] = {}
+
+    def watch(name: str, there: int, total: int | None) -> None:
+        if name not in bars:
+            bars[name] = progress.add_task(f"fetching {name}", total=total)
+        progress.update(bars[name], completed=there)
+
+    return watch
 
 
 def _encoder(config: PrepareConfig) -> TextEncoder:
