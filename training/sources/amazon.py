@@ -145,7 +145,7 @@ class AmazonSource:
     cache: Path
     pictures: int = 0
     """Fetch at most so many, of the items most met first."""
-    watch: Callable[[str, int, int | None], None] = lambda name, there, total: None  # noqa: E731
+    watch: Callable[[str, int, int | None], None] = lambda name, there, total: None
 
     @property
     def name(self) -> str:
@@ -173,7 +173,8 @@ class AmazonSource:
         ordered = sorted(products, key=lambda one: -met[one.item])
         seen = self._see(ordered[: self.pictures])
         items = tuple(_item(one, seen.names.get(one.item)) for one in products)
-        return RawData(interactions, items, (*notes, *seen.notes), self._pictures)
+        images = self._pictures if seen.names else None
+        return RawData(interactions, items, (*notes, *seen.notes), images)
 
     @property
     def _pictures(self) -> Path:

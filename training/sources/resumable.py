@@ -55,7 +55,7 @@ class Downloads:
 
     folder: Path
     config: DownloadConfig
-    watch: Watch = lambda name, there, total: None  # noqa: E731 - a default, not a function of its own
+    watch: Watch = lambda name, there, total: None
 
     def fetch(self, address: str, magic: bytes = GZIP) -> Path:
         """The file at an address, under the name that it has there.
@@ -159,7 +159,7 @@ class _Partial:
         return {"Range": f"bytes={self.size}-", "If-Range": version} if self.size and version else {}
 
     def begin(self, response: HTTPResponse) -> int | None:
-        """Keep what is there if the answer goes on from it, or else start anew; the size of the whole, if it is told."""
+        """Keep what is there if the answer goes on from it, or else start anew; the size of the whole, if told."""
         version = _version_of(response)
         if response.status != 206:
             self.drop()

@@ -1,4 +1,4 @@
-"""The processed data of UniSRec (Hou et al., KDD 2022) and of those who took its files over: leave-one-out, written out.
+"""The processed data of UniSRec (Hou et al., KDD 2022), and of all who took its files over: leave-one-out, written out.
 
 A folder holds NAME.train.inter, NAME.valid.inter, NAME.test.inter: a user, the (at most 50) items before, the item that
 came next, tab-separated; NAME.text with the items' texts; NAME.item2index and NAME.user2index where the tables are by

@@ -10,6 +10,8 @@ from zipfile import ZipFile
 
 import pytest
 
+from tests.training.sources.odd_server import OddServer, odd_server
+
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -57,3 +59,10 @@ def wheel(package_index: Path) -> str:
         opened.writestr("filmdata-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         opened.writestr("filmdata-1.0.dist-info/RECORD", "")
     return sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def odd() -> Iterator[OddServer]:
+    """A server that misbehaves as told."""
+    with odd_server() as served:
+        yield served
