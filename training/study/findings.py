@@ -154,6 +154,7 @@ class Findings:
     def _check_runs(self) -> None:
         _refuse_twice((run.label for run in self.runs), "runs")
         _refuse_twice(self.teachers, "teachers")
+        _refuse_twice((*self.references, *dict.fromkeys(run.row for run in self.runs)), "rows and references")
         for run in self.runs:
             for name, found in (("weights", run.weights), ("weight_sample", run.weight_sample)):
                 if found is not None and found.shape[-1] != len(self.teachers):

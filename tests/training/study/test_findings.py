@@ -49,6 +49,7 @@ def test_a_run_that_contradicts_itself_is_refused(change: dict[str, Any], messag
         ({"target_popularity": np.array([3, 4])}, "target_popularity: 2 users, history_length has 3"),
         ({"references": {"t1": {name: ranks[:2] for name, ranks in RANKS.items()}}}, "reference t1: 2 users"),
         ({"runs": (RUN, RUN)}, "sasrec A7 seed 0 stands twice"),
+        ({"references": {"A7": RANKS}}, "rows and references: A7 stands twice"),
         ({"teachers": ("t1", "t1")}, "t1 stands twice"),
         ({"teachers": ("t1",)}, "weights of 2, there are 1 teachers"),
     ],
