@@ -53,7 +53,7 @@ def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
     bundle = bundle.resolve()
     _require_replaceable(bundle)
     dataset = Dataset.read(data or run / read_record(run).data_folder)
-    student, record = load_student(run, lineage_of(dataset), len(dataset.catalog))
+    student, record = load_student(run, dataset)
     with _aside(bundle) as aside:
         _write_files(student, dataset, aside)
         manifest = seal(aside, _draft(student, record, dataset, aside))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from training.distillation.distill import DistillConfig
+from training.distillation.recipe import DistillConfig
 from training.teachers.registry import teacher_kind
 from training.teachers.unisrec_kind import UniSRecRecipe
 

@@ -58,6 +58,18 @@ class TeacherSource(Config):
     fingerprint: str
 
 
+class TeachersHeard(Config):
+    """How much each teacher was heard by a student that learnt from several."""
+
+    mean_weight: tuple[float, ...]
+    """[M] over the rows."""
+    weight_sample: tuple[tuple[float, ...], ...]
+    """[S', M] the weights at evenly taken rows."""
+    agreement: float
+    """Mean over rows of sum_m w^m b^m."""
+    rows: int
+
+
 class CurvePoint(Config):
     """One epoch."""
 
@@ -86,6 +98,7 @@ class ModelRecord(Config):
     data_folder: str = ""
     """Where the data set lay, seen from the model's folder."""
     teachers: tuple[TeacherSource, ...] = ()
+    heard: TeachersHeard | None = None
     started_from: str = ""
     """Fine-tuned teachers: sha256 of the pre-trained weights; empty: from nothing."""
     seed: int
@@ -94,6 +107,8 @@ class ModelRecord(Config):
     best_epoch: int
     seconds: float
     """Wall time of the training."""
+    peak_memory_mb: float | None = None
+    """Of the process, all that it had loaded included; None: not measured."""
     weights_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
     @property

@@ -20,7 +20,8 @@ from training.config import Config
 from training.dataset import Dataset
 from training.progress import progress_bar
 from training.sequences import sequences_at, train_windows
-from training.teachers.base import CausalTeacher, Teacher
+from training.teachers.base import Teacher
+from training.two_tower import CausalTwoTower
 
 USERS = "user.npy"
 PROGRESS = "progress.json"
@@ -51,7 +52,7 @@ class _Questions(Protocol):
 class _Passes:
     """A causal teacher: one pass over a window answers all of its rows."""
 
-    def __init__(self, dataset: Dataset, teacher: CausalTeacher, device: torch.device) -> None:
+    def __init__(self, dataset: Dataset, teacher: CausalTwoTower, device: torch.device) -> None:
         windows = train_windows(dataset.interactions, dataset.split, teacher.max_history)
         self._batches = WindowBatches(windows, _WINDOW_ROWS)
         self._steps = self._batches.steps_in_order()
@@ -97,6 +98,8 @@ class Asked:
     folder: Path
     save_seconds: float = SAVE_SECONDS
     """A kill costs this much work at most, and the step at hand."""
+    held_out: bool = False
+    """The rows are for validation and test: not in the train windows of a causal teacher, whose passes end before."""
 
     @property
     def what(self) -> str:
@@ -111,7 +114,7 @@ def rows_to_ask(dataset: Dataset, teacher: Teacher, at_most: int) -> NDArray[np.
     random sample of them where there are more than `at_most` (0: always all).
     """
     rows = dataset.split.train_rows(dataset.interactions)  # [S]
-    if isinstance(teacher, CausalTeacher) or not 0 < at_most < rows.size:
+    if isinstance(teacher, CausalTwoTower) or not 0 < at_most < rows.size:
         return rows
     return np.sort(np.random.default_rng(0).choice(rows, at_most, replace=False))  # [S]
 
@@ -126,7 +129,8 @@ def write_users(asked: Asked, item: Tensor) -> float:
     """
     done, users = _kept(asked, (asked.row.size, item.shape[1])) or _afresh(asked, (asked.row.size, item.shape[1]))
     started, saved = time.perf_counter() - done.seconds, time.perf_counter()
-    with torch.no_grad(), progress_bar(f"asking {asked.teacher.name}", asked.row.size) as bar:
+    part = "held-out rows" if asked.held_out else "train rows"
+    with torch.no_grad(), progress_bar(f"asking {asked.teacher.name}: {part}", asked.row.size) as bar:
         questions = _questions(asked, item.device)
         for step in range(done.steps, len(questions)):
             row, user = questions.answer(step)
@@ -148,7 +152,7 @@ def forget_progress(folder: Path) -> None:
 
 
 def _questions(asked: Asked, device: torch.device) -> _Questions:
-    if isinstance(asked.teacher, CausalTeacher):
+    if isinstance(asked.teacher, CausalTwoTower) and not asked.held_out:
         return _Passes(asked.dataset, asked.teacher, device)
     return _Histories(asked, device)
 

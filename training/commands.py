@@ -14,7 +14,8 @@ from rich.console import Console
 from training.artefacts import ArtefactError, ModelRecord, read_record
 from training.config import ConfigError
 from training.dataset import Dataset
-from training.distillation.distill import DistillConfig, distill
+from training.distillation.distill import Assignment, distill
+from training.distillation.recipe import DistillConfig
 from training.errors import DataError
 from training.evaluation.evaluate import as_json, as_table, evaluate
 from training.knowledge import gather
@@ -145,14 +146,18 @@ def _distill(
     data: DataFolder,
     out: OutFolder,
     knowledge: Annotated[Path | None, typer.Option(help="Folder that `gather` wrote; none: row A0.")] = None,
-    row: Annotated[str | None, typer.Option(help="A0 to A7; default A7, or A0 without knowledge.")] = None,
+    row: Annotated[
+        str | None,
+        typer.Option(help="A0 to A15, C1 to C8 (docs/distillation.md); default A7, or A0 without knowledge."),
+    ] = None,
     config: ConfigFile = None,
+    seed: Seed = None,
 ) -> None:
     """Train a student, with teachers or without."""
     with _refusals():
         chosen = row or ("A7" if knowledge else "A0")
-        recipe = DistillConfig.from_toml(config)
-        _report(distill(student, Dataset.read(data), chosen, recipe, (knowledge, out)), out)
+        recipe = DistillConfig.from_toml(config).seeded(seed)
+        _report(distill(Assignment(student, chosen, knowledge), Dataset.read(data), recipe, out), out)
 
 
 @app.command("evaluate")

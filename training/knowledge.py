@@ -1,4 +1,7 @@
-"""What teachers leave behind: a user vector per train row and an item matrix each. Nothing else of them is needed.
+"""What teachers leave behind: a user vector per row and an item matrix each. Nothing else of them is needed.
+
+Train rows are what students learn from. Validation and test rows are kept apart, as `HeldOut`: the first calibrate, and
+fit the learned gate; by the second the teachers' own mixture is measured beside the students. No student learns there.
 
 A teacher's logits for any row and any candidates are one matrix product of the two, so this cache is exact and never
 truncated, at the price of `rows x width x 2` bytes. It is read memory-mapped. Teachers are not loaded while distilling.
@@ -6,8 +9,9 @@ truncated, at the price of `rows x width x 2` bytes. It is read memory-mapped. T
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +21,18 @@ from pydantic import Field, ValidationError
 from torch import Tensor
 
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, Lineage, ModelRecord, require_same_data, sha256_of
-from training.asking import SAVE_SECONDS, Asked, forget_progress, rows_to_ask, write_users
+from training.asking import SAVE_SECONDS, USERS, Asked, forget_progress, rows_to_ask, write_users
 from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
 from training.lineage import lineage_of
 from training.processes import Processes
-from training.sequences import evaluation_sequences
 from training.teachers.base import Teacher
 
 RECORD = "knowledge.json"
-_PARTS = ("row", "item", "user")
-_HISTORIES = 512
+_PARTS = ("row", "item", "user", "held_out_row", "held_out_user")
+HELD_OUT = "held-out"
 
 
 class TeacherEntry(Config):
@@ -45,6 +48,8 @@ class TeacherEntry(Config):
     """T_m of equation 1: the softmax over the catalogue is best calibrated on validation at tau * T_m."""
     rows: int = Field(ge=1)
     """Train rows that it scored."""
+    held_out_rows: int = Field(ge=0)
+    """Validation and test rows that it scored: all of them."""
     width: int = Field(ge=1)
     bytes: int = Field(ge=1)
     sha256: dict[str, str]
@@ -60,6 +65,27 @@ class KnowledgeRecord(Config):
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """One teacher's user vectors at the rows that are for validation and test."""
+
+    row: NDArray[np.int64]
+    """[H] flat rows, ascending"""
+    user: NDArray[np.float16]
+    """[H, D] memory-mapped"""
+
+    def users_at(self, rows: NDArray[np.int64]) -> Tensor:
+        """float[R, D].
+
+        Raises:
+            KeyError: one of the rows is none of these.
+        """
+        place = np.searchsorted(self.row, rows).clip(max=self.row.size - 1)  # [R]
+        if not np.array_equal(self.row[place], rows):
+            raise KeyError("rows that are neither for validation nor for test")
+        return torch.from_numpy(self.user[place].astype(np.float32))  # [R, D]
+
+
+@dataclass(frozen=True, eq=False)
 class TeacherMemory:
     """One teacher's vectors."""
 
@@ -67,9 +93,11 @@ class TeacherMemory:
     row: NDArray[np.int64]
     """[S] flat rows, ascending"""
     user: NDArray[np.float16]
-    """[S, D] unit vectors, memory-mapped"""
+    """[S, D] memory-mapped; a teacher's vectors have length 1"""
     item: NDArray[np.float16]
-    """[N+1, D] unit vectors"""
+    """[N+1, D]"""
+    held_out: HeldOut | None = None
+    """None: made up as a control, and asked nothing but train rows."""
 
     def users_at(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """The user vectors at some flat rows: float[R, D], and which of the rows this teacher scored: bool[R]."""
@@ -169,14 +197,15 @@ def _entry(asked: Asked, name: str) -> TeacherEntry:
 
 
 def _ask(asked: Asked, name: str) -> TeacherEntry:
-    folder = asked.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder, held_out = asked.folder, _held_out(asked)
+    held_out.folder.mkdir(parents=True, exist_ok=True)
     for stale in (folder / "teacher.json", folder.parent / RECORD):  # they vouch for files that are about to change
         stale.unlink(missing_ok=True)
     with torch.no_grad():
         item = asked.teacher.item_matrix()  # [N+1, D]
-        seconds = write_users(asked, item)
-        calibration = _calibrate(asked.dataset, asked.teacher, item)
+        seconds = write_users(asked, item) + write_users(held_out, item)
+    (held_out.folder / USERS).replace(folder / "held_out_user.npy")
+    np.save(folder / "held_out_row.npy", held_out.row)
     np.save(folder / "row.npy", asked.row)
     np.save(folder / "item.npy", item.to(torch.float16).cpu().numpy())
     entry = TeacherEntry(
@@ -184,8 +213,9 @@ def _ask(asked: Asked, name: str) -> TeacherEntry:
         folder=folder.name,
         fingerprint=asked.fingerprint,
         temperature=asked.teacher.temperature,
-        calibration=calibration,
+        calibration=_calibrate(asked, item),
         rows=asked.row.size,
+        held_out_rows=held_out.row.size,
         width=item.shape[1],
         bytes=sum((folder / f"{part}.npy").stat().st_size for part in _PARTS),
         sha256={part: sha256_of(folder / f"{part}.npy") for part in _PARTS},
@@ -195,18 +225,26 @@ def _ask(asked: Asked, name: str) -> TeacherEntry:
     partial.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
     partial.replace(folder / "teacher.json")
     forget_progress(folder)
+    shutil.rmtree(held_out.folder)
     return entry
 
 
-def _calibrate(dataset: Dataset, teacher: Teacher, item: Tensor) -> float:
+def _held_out(asked: Asked) -> Asked:
+    """The same teacher, asked for the validation and test rows, in a folder inside."""
+    split = asked.dataset.split
+    rows = np.union1d(split.validation.row, split.test.row)  # [H]
+    return replace(asked, row=rows, folder=asked.folder / HELD_OUT, held_out=True)
+
+
+def _calibrate(asked: Asked, item: Tensor) -> float:
     """T_m of equation 1, fitted on the calibration half of the validation users."""
-    half = calibration_half(dataset.split.validation)
-    sequences = evaluation_sequences(dataset.interactions, half, teacher.max_history)
-    histories = torch.split(torch.from_numpy(sequences.history.copy()), _HISTORIES)  # of [E, L]
-    encode = teacher.prepared()
-    users = torch.cat([encode(one.to(item.device)) for one in histories])  # [E, D]
-    logits = users @ item[1:].T / teacher.temperature  # [E, N]
-    return calibrated_temperature(logits, torch.from_numpy(sequences.target - 1).to(item.device))
+    rows = calibration_half(asked.dataset.split.validation).row  # [E]
+    folder = asked.folder
+    held_out = HeldOut(np.load(folder / "held_out_row.npy"), np.load(folder / "held_out_user.npy", mmap_mode="r"))
+    users = held_out.users_at(rows).to(item.device)  # [E, D]
+    logits = users @ item[1:].T / asked.teacher.temperature  # [E, N]
+    target = torch.from_numpy(asked.dataset.interactions.item[rows].astype(np.int64) - 1)  # [E]
+    return calibrated_temperature(logits, target.to(item.device))
 
 
 def _remembered(asked: Asked) -> TeacherEntry | None:
@@ -229,6 +267,8 @@ def _read_memory(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory
         "row": ((entry.rows,), np.int64),
         "user": ((entry.rows, entry.width), np.float16),
         "item": ((items + 1, entry.width), np.float16),
+        "held_out_row": ((entry.held_out_rows,), np.int64),
+        "held_out_user": ((entry.held_out_rows, entry.width), np.float16),
     }.items():
         path = folder / f"{name}.npy"
         try:
@@ -242,4 +282,5 @@ def _read_memory(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory
             raise ArtefactCorrupt(f"{path}: its sha256 is not the one in {RECORD}")
         if found != (shape, np.dtype(dtype)):
             raise ArtefactCorrupt(f"{path}: {found[1]} {found[0]}, by {RECORD} {np.dtype(dtype)} {shape}")
-    return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"])
+    held_out = HeldOut(loaded["held_out_row"], loaded["held_out_user"])
+    return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"], held_out)

@@ -11,9 +11,9 @@ from export.parity import OnnxStudent
 from export.publish import publish
 from service.bundle import ModelBundle
 from training.dataset import Dataset
-from training.distillation.distill import DistillConfig, distill, load_student
+from training.distillation.distill import Assignment, distill, load_student
+from training.distillation.recipe import DistillConfig
 from training.fitting import FitConfig
-from training.lineage import lineage_of
 from training.prepare import PrepareConfig, prepare
 from training.sources.synthetic import SyntheticConfig
 from training.two_tower import TwoTower
@@ -42,13 +42,13 @@ def run(dataset: Dataset) -> Path:
     """A student's folder beside the data set's."""
     out = dataset.folder.parent / "run"
     recipe = DistillConfig(student=dict(SIZES), fit=FitConfig(epochs=2))
-    distill("sasrec", dataset, "A0", recipe, (None, out))
+    distill(Assignment("sasrec", "A0", None), dataset, recipe, out)
     return out
 
 
 @pytest.fixture(scope="session")
 def student(run: Path, dataset: Dataset) -> TwoTower:
-    return load_student(run, lineage_of(dataset), len(dataset.catalog))[0]
+    return load_student(run, dataset)[0]
 
 
 @pytest.fixture(scope="session")

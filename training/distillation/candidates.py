@@ -1,4 +1,4 @@
-"""Over which items teachers and student are compared."""
+"""Over which items teachers and student are compared, where it is not the whole catalogue."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from service.bundle import PAD
-from training.batches import Batch
+from training.distillation.answers import Answers
+from training.distillation.teacher_panel import TeacherPanel
 
-CandidateMode = Literal["catalogue", "in-batch", "in-batch+uniform"]
-"""in-batch is the paper's; catalogue compares everything and is affordable up to some 20,000 items."""
+AddedCandidates = Literal["in-batch", "in-batch+uniform", "in-batch+uniform+top-k"]
+"""in-batch is the paper's: the targets of the batch. uniform: as many again, drawn from the catalogue. top-k: what each
+teacher and the student hold likeliest for a row of the batch."""
+TOP_K = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,29 +30,44 @@ class Candidates:
     """bool[R, C]: True where the item is in the row's prefix, and not its target"""
 
 
-def candidates(batch: Batch, mode: CandidateMode, items: int) -> Candidates:
-    """The candidates of a batch.
+def candidates(answers: Answers, added: AddedCandidates, panel: TeacherPanel) -> Candidates:
+    """The candidates of R rows.
 
     Args:
-        batch: R targets.
-        mode: every item; the batch's targets; or those and as many again drawn uniformly from the catalogue.
-        items: N.
+        answers: what the student said of them.
+        added: what is compared beside the batch's targets.
+        panel: the teachers.
     """
-    target = batch.target[batch.asked]  # [R]
-    chosen = _chosen(target, mode, items)  # [C]
+    items = answers.items.shape[0] - 1
+    chosen = _chosen(answers, added, panel)  # [C]
     place = torch.full((items + 1,), chosen.numel(), device=chosen.device)  # [N+1]: C stands for "not among them"
     place[chosen] = torch.arange(chosen.numel(), device=chosen.device)
-    blocked = torch.zeros(target.numel(), chosen.numel() + 1, dtype=torch.bool, device=chosen.device)  # [R, C+1]
-    blocked.scatter_(1, place[batch.prefixes()], value=True)
-    return Candidates(chosen, place[target], blocked[:, :-1])
+    blocked = torch.zeros(answers.target.numel(), chosen.numel() + 1, dtype=torch.bool, device=chosen.device)
+    blocked.scatter_(1, place[answers.prefixes], value=True)  # [R, C+1]
+    return Candidates(chosen, place[answers.target], blocked[:, :-1])
 
 
-def _chosen(target: Tensor, mode: CandidateMode, items: int) -> Tensor:
-    if mode == "catalogue":
-        return torch.arange(PAD + 1, items + 1, device=target.device)  # [N]
-    unique: Tensor = target.unique()  # type: ignore[no-untyped-call]  # [C]
-    if mode == "in-batch":
-        return unique
-    drawn = torch.randint(PAD + 1, items + 1, (unique.numel(),), device=target.device)  # [C]
-    joined: Tensor = torch.cat([unique, drawn]).unique()  # type: ignore[no-untyped-call]  # [C']
+def _chosen(answers: Answers, added: AddedCandidates, panel: TeacherPanel) -> Tensor:
+    """int64[C]."""
+    target, items = answers.target, answers.items.shape[0] - 1
+    unique: Tensor = target.unique()  # type: ignore[no-untyped-call]  # [B']
+    parts = [unique]
+    if added != "in-batch":
+        parts.append(torch.randint(PAD + 1, items + 1, (unique.numel(),), device=target.device))  # [B']
+    if added == "in-batch+uniform+top-k":
+        parts.extend(_likeliest(answers, panel))
+    joined: Tensor = torch.cat(parts).unique()  # type: ignore[no-untyped-call]  # [C]
     return joined
+
+
+@torch.no_grad()
+def _likeliest(answers: Answers, panel: TeacherPanel) -> list[Tensor]:
+    """The TOP_K of every row by each teacher that scored it, and by the student: flat lists."""
+    items = answers.items.shape[0] - 1
+    count = min(TOP_K, items)
+    own = answers.log_q.topk(count, dim=1).indices.flatten() + 1  # [R * count]
+    if not panel.memories:
+        return [own]
+    opinions = panel.opinions(answers.row, torch.arange(PAD + 1, items + 1, device=answers.target.device))
+    heard = zip(opinions.logits, opinions.present, strict=True)
+    return [own, *(logits[present].topk(count, dim=1).indices.flatten() + 1 for logits, present in heard)]

@@ -1,16 +1,14 @@
-"""The teachers of a cache, asked for the distributions of a batch."""
+"""The teachers of a row, asked for their distributions over some candidates."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from training.artefacts import TeacherSource
-from training.config import ConfigError
-from training.distillation.rows import Row
-from training.knowledge import TeacherKnowledge, TeacherMemory
+from training.knowledge import TeacherMemory
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,38 +26,40 @@ class Opinions:
 
 
 class TeacherPanel:
-    """The teachers that a row of the study hears. Item matrices are in memory, user vectors are read as needed."""
+    """Item matrices are in memory, user vectors are read as they are needed."""
 
-    def __init__(self, knowledge: TeacherKnowledge, row: Row, device: torch.device) -> None:
-        """Pick the teachers.
-
-        Raises:
-            ConfigError: the row wants a teacher that the cache has not.
-        """
-        if row.only is not None and row.only >= len(knowledge.teachers):
-            raise ConfigError(f"row {row.name} hears teacher {row.only + 1}, the cache holds {len(knowledge.teachers)}")
-        self.heard = knowledge.teachers if row.only is None else (knowledge.teachers[row.only],)
-        self._items = [teacher.items().to(device) for teacher in self.heard]  # M x [N+1, D_m]
+    def __init__(self, memories: Sequence[TeacherMemory], device: torch.device) -> None:
+        """M teachers, in the order in which they are answered for."""
+        self.memories = tuple(memories)
+        self._items = [teacher.items().to(device) for teacher in memories]  # M x [N+1, D_m]
         self._device = device
 
-    @property
-    def sources(self) -> tuple[TeacherSource, ...]:
-        """Who is heard."""
-        return tuple(TeacherSource(name=one.entry.name, fingerprint=one.entry.fingerprint) for one in self.heard)
-
-    def opinions(self, rows: Tensor, blocked: Tensor, candidates: Tensor) -> Opinions:
+    def opinions(self, rows: Tensor, candidates: Tensor, blocked: Tensor | None = None) -> Opinions:
         """Ask all of them.
 
         Args:
             rows: int64[R], flat rows.
+            candidates: catalogue indices: int64[C], the same for all rows, or int64[R, C].
             blocked: bool[R, C], candidates that are none in this row.
-            candidates: int64[C], catalogue indices.
         """
-        answers = [self._ask(*pair, rows, candidates) for pair in zip(self.heard, self._items, strict=True)]
-        logits = torch.stack([logits for logits, _ in answers]).masked_fill(blocked, -torch.inf)  # [M, R, C]
+        answers = [self._ask(*pair, rows, candidates) for pair in zip(self.memories, self._items, strict=True)]
+        logits = torch.stack([logits for logits, _ in answers])  # [M, R, C]
+        if blocked is not None:
+            logits = logits.masked_fill(blocked, -torch.inf)  # [M, R, C]
         return Opinions(logits, torch.stack([present for _, present in answers]))
+
+    def vectors(self, teacher: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """One teacher's user vectors float[R, D_m], and which of the rows it scored, bool[R]."""
+        users, present = self.memories[teacher].users_at(rows.cpu().numpy())  # [R, D_m], [R]
+        return users.to(self._device), present.to(self._device)
+
+    def item_vectors(self, teacher: int) -> Tensor:
+        """float[N+1, D_m]."""
+        return self._items[teacher]  # [N+1, D_m]
 
     def _ask(self, teacher: TeacherMemory, items: Tensor, rows: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         users, present = teacher.users_at(rows.cpu().numpy())  # [R, D], [R]
-        scale = teacher.entry.temperature * teacher.entry.calibration
-        return users.to(self._device) @ items[candidates].T / scale, present.to(self._device)  # [R, C], [R]
+        users = users.to(self._device) / (teacher.entry.temperature * teacher.entry.calibration)  # [R, D]
+        if candidates.dim() == 1:
+            return users @ items[candidates].T, present.to(self._device)  # [R, C], [R]
+        return (items[candidates] @ users[..., None]).squeeze(-1), present.to(self._device)  # [R, C], [R]

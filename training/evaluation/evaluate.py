@@ -14,7 +14,6 @@ from training.distillation.distill import load_student
 from training.evaluation.baselines import floors
 from training.evaluation.metrics import summary
 from training.evaluation.ranking import PROTOCOLS, Scorer, TwoTowerScorer, ranks_by_protocol
-from training.lineage import lineage_of
 from training.teachers.steps import load_teacher
 from training.two_tower import TwoTower
 
@@ -31,7 +30,7 @@ def load_model(folder: Path, dataset: Dataset) -> TwoTower:
     """
     if read_record(folder).kind == "teacher":
         return load_teacher(folder, dataset)[0]
-    return load_student(folder, lineage_of(dataset), len(dataset.catalog))[0]
+    return load_student(folder, dataset)[0]
 
 
 def evaluate(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) -> Report:

@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pydantic import JsonValue
 
 from training.config import Config, ConfigError
+from training.dataset import Contents
+from training.students.base import Student
 from training.students.sasrec import SASRec, SASRecConfig
-from training.two_tower import CausalTwoTower
 
 
 @dataclass(frozen=True)
 class StudentFamily:
-    """A model class and the class of its configuration."""
+    """How students of one kind are made."""
 
-    model: type[SASRec]
-    config: type[SASRecConfig]
+    name: str
+    config: type[Config]
+    make: Callable[[Any, Contents], Student]
+    """From a configuration of that class, for a data set's catalogue (and its item fields, or its train graph)."""
+    reads_content: Callable[[Any, Contents], Student] | None = None
+    """The same with the items' text vectors as input; None: there is no such thing."""
 
-    def build(self, config: Config, items: int) -> CausalTwoTower:
-        """A fresh student for N = `items` items."""
-        return self.model(self.config.model_validate(config.model_dump()), items)
+    def build(self, values: Mapping[str, JsonValue], dataset: Contents, *, content: bool = False) -> Student:
+        """A fresh student.
+
+        Args:
+            values: what differs from the defaults of its configuration.
+            dataset: what it is for.
+            content: whether it reads the items' text vectors.
+
+        Raises:
+            ConfigError: an unknown or bad value, or a family that cannot read content.
+        """
+        make = self.reads_content if content else self.make
+        if make is None:
+            raise ConfigError(f"{self.name} has no form that reads the items' texts")
+        return make(self.config.from_values(values, f"student {self.name}"), dataset)
 
 
-STUDENTS = {"sasrec": StudentFamily(SASRec, SASRecConfig)}
+def _sasrec(config: SASRecConfig, dataset: Contents) -> Student:
+    return SASRec(config, len(dataset.catalog))
+
+
+def _sasrec_on_text(config: SASRecConfig, dataset: Contents) -> Student:
+    return SASRec(config, len(dataset.catalog), torch.from_numpy(dataset.text.values.copy()))
+
+
+STUDENTS = {one.name: one for one in (StudentFamily("sasrec", SASRecConfig, _sasrec, _sasrec_on_text),)}
 
 
 def student_family(name: str) -> StudentFamily:

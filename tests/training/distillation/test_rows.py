@@ -9,16 +9,19 @@ def test_every_row_is_found_by_its_name(name: str) -> None:
     assert study_row(name).name == name
 
 
-def test_only_a0_learns_without_teachers() -> None:
-    assert [row.name for row in ROWS.values() if row.powers is None] == ["A0"]
+def test_only_two_rows_learn_without_any_tutor() -> None:
+    assert [row.name for row in ROWS.values() if row.teaching is None] == ["A0", "C4"]
 
 
 def test_full_weights_join_what_the_single_ones_rest_on() -> None:
-    confidence, consistency, full = (study_row(name).powers for name in ("A5", "A6", "A7"))
-    assert confidence is not None
-    assert consistency is not None
-    assert full == (confidence[0], consistency[1])
-    assert confidence[1] == consistency[0] == 0
+    powers = {name: teaching.powers for name in ("A5", "A6", "A7") if (teaching := study_row(name).teaching)}
+    assert powers["A7"] == (powers["A5"][0], powers["A6"][1])
+    assert powers["A5"][1] == powers["A6"][0] == 0
+
+
+def test_controls_that_know_no_teacher_need_no_cache() -> None:
+    free = [row.name for row in ROWS.values() if row.teaching and not row.teaching.needs_knowledge]
+    assert free == ["C1", "C5"]
 
 
 def test_an_unknown_row_is_refused_and_the_known_are_listed() -> None:

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from training.artefacts import ArtefactMismatch, ArtefactMissing
 from training.dataset import Dataset
-from training.distillation.distill import DistillConfig, distill
+from training.distillation.distill import Assignment, distill
+from training.distillation.recipe import DistillConfig
 from training.evaluation.baselines import floors
 from training.evaluation.evaluate import as_json, as_table, evaluate, load_model
 from training.evaluation.metrics import summary
@@ -26,7 +27,7 @@ def student(markov: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("student") / "A0"
     encoder = {"width": 8, "inner": 8, "layers": 1, "max_history": 4}
     config = {"student": {"encoder": encoder}, "fit": {"epochs": 1, "device": "cpu"}}
-    distill("sasrec", markov, "A0", DistillConfig.model_validate(config), (None, out))
+    distill(Assignment("sasrec", "A0", None), markov, DistillConfig.model_validate(config), out)
     return out
 
 

@@ -18,7 +18,8 @@ from rich.console import Console
 
 from training.causal_encoder import CausalEncoderConfig
 from training.dataset import Dataset
-from training.distillation.distill import DistillConfig, distill
+from training.distillation.distill import Assignment, distill
+from training.distillation.recipe import DistillConfig
 from training.evaluation.evaluate import load_model
 from training.evaluation.metrics import recall
 from training.evaluation.ranking import TwoTowerScorer, target_ranks
@@ -124,7 +125,8 @@ def taught(kind: str, dataset: Dataset, out: Path) -> NDArray[np.float64]:
 
 def by_ids(dataset: Dataset, out: Path) -> NDArray[np.float64]:
     """The ranks by the student alone, which reads nothing but ids."""
-    distill("sasrec", dataset, "A0", DistillConfig(student={"encoder": ENCODER.model_dump()}, fit=FIT), (None, out))
+    recipe = DistillConfig(student={"encoder": ENCODER.model_dump()}, fit=FIT)
+    distill(Assignment("sasrec", "A0", None), dataset, recipe, out)
     return ranks(dataset, out)
 
 

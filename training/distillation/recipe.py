@@ -1,0 +1,52 @@
+"""The recipe of a student: everything about its training that is no data."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from training.config import Config
+from training.distillation.candidates import AddedCandidates
+from training.distillation.curriculum import CurriculumConfig
+from training.distillation.row_gate import RowGateConfig
+from training.evaluation.selection import SelectOn
+from training.fitting import FitConfig
+
+
+class DistillConfig(Config):
+    """The recipe of a student."""
+
+    student: dict[str, JsonValue] = Field(default_factory=dict)
+    """What differs from the student family's defaults."""
+    fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=200, patience=10))
+    select_on: SelectOn = "unmasked"
+    """Which validation NDCG@10 picks the epoch, on the selection half of the validation users."""
+    candidates: Literal["catalogue"] | AddedCandidates = "catalogue"
+    """Over what teachers and student are compared. catalogue: everything, through soft targets made beforehand."""
+    top: int = Field(default=100, ge=1)
+    """K: how many of a soft target's likeliest items are kept by name; the others are one outcome."""
+    weight: float = Field(default=2.0, ge=0)
+    """lambda: weight of the distillation loss."""
+    warm_up_epochs: int = Field(default=5, ge=0)
+    """lambda rises linearly over these."""
+    temperature: float = Field(default=1.0, gt=0)
+    """T: teachers and student are softened by it."""
+    gate: RowGateConfig | None = None
+    """The no-harm gate over rows (equation 7); none: every row counts alike."""
+    curriculum: CurriculumConfig = Field(default_factory=CurriculumConfig)
+    """For rows with a curriculum."""
+    alignment: float = Field(default=0.1, ge=0)
+    """mu: weight of the alignment losses, in rows that have them."""
+    smoothing: float = Field(default=0.1, gt=0, lt=1)
+    """Probability that label smoothing gives to all items together, in the control that does it."""
+    ranked: int = Field(default=10, ge=2)
+    """How many of a row's likeliest items are ranked, in the rows that rank."""
+    unranked: int = Field(default=100, ge=1)
+    """Relaxed ranking: how many other items, drawn for each step, are to stand below them."""
+
+    def seeded(self, seed: int | None) -> DistillConfig:
+        """The same with another seed; None: as it is."""
+        if seed is None:
+            return self
+        return self.model_copy(update={"fit": self.fit.model_copy(update={"seed": seed})})
