@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from training.config import Config
 from training.distillation.recipe import DistillConfig
+from training.study.config import StudyConfig
+from training.study.search import SearchConfig
 from training.teachers.registry import teacher_kind
 from training.teachers.unisrec_kind import UniSRecRecipe
 
@@ -64,6 +67,17 @@ TEACHER_RECIPES = sorted((ROOT / "configs" / "teachers").rglob("*.toml"))
 def test_the_recipes_of_the_teachers_are_read_without_complaint(path: Path) -> None:
     recipe = teacher_kind(path.stem.split("-")[0]).recipe
     assert recipe.from_toml(path) != recipe()
+
+
+STUDIES = ROOT / "configs" / "studies"
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.rglob("*.toml")), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_recipes_of_the_studies_are_read_without_complaint(path: Path) -> None:
+    kinds: dict[str, type[Config]] = {"search": SearchConfig, "study": StudyConfig}
+    found = kinds.get(path.stem.split("-")[0], DistillConfig).from_toml(path)
+    if isinstance(found, SearchConfig):
+        assert [found.recipe(point) for point in found.points()]
 
 
 def _normal(name: str) -> str:

@@ -30,7 +30,7 @@ class HeardTeachers:
         return len(self.memories)
 
     def item_components(self, width: int) -> Tensor:
-        """The principal components of the teachers' item vectors, side by side, scaled to variance 1: float[N+1, width].
+        """The principal components of the teachers' item vectors, side by side, of variance 1: float[N+1, width].
 
         Columns beyond what the teachers span are 0, and so is PAD's row.
         """

@@ -1,0 +1,139 @@
+"""One run of a study: a student trained by one row with one seed, and where every test user's target then ranks."""
+
+from __future__ import annotations
+
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.artefacts import RECORD, ModelRecord, read_record
+from training.config import ConfigError
+from training.dataset import Dataset
+from training.distillation.distill import Assignment, distill, load_student
+from training.distillation.recipe import DistillConfig
+from training.distillation.rows import study_row
+from training.distillation.self_teacher import load_any_teacher
+from training.evaluation.ranking import PROTOCOLS, ranks_by_protocol
+from training.evaluation.scoring import scorer_of
+from training.knowledge import RECORD as KNOWLEDGE
+from training.knowledge import gather
+from training.study.findings import RanksByProtocol, RunFinding
+
+RANKS = "ranks.npz"
+LOG = "log.txt"
+SELF_TAUGHT = "C2"
+SELF_KNOWLEDGE = "self-knowledge"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is trained, from what, and where it lies."""
+
+    student: str
+    row: str
+    recipe: DistillConfig
+    """With the run's seed in it."""
+    data: Path
+    knowledge: Path
+    folder: Path
+    threads: int | None = None
+    """Of the run's process; None: as many as there are cores."""
+
+    @property
+    def seed(self) -> int:
+        """Of the recipe."""
+        return self.recipe.fit.seed
+
+    @property
+    def label(self) -> str:
+        """How a person names it."""
+        return f"{self.student} {self.row} seed {self.seed}"
+
+    @property
+    def done(self) -> bool:
+        """Trained and measured, by this recipe."""
+        if not ((self.folder / RANKS).is_file() and (self.folder / RECORD).is_file()):
+            return False
+        return read_record(self.folder).recipe == self.recipe.model_dump(mode="json")
+
+    @property
+    def base(self) -> Path:
+        """Where the same student without teachers, of the same seed, lies in the same study."""
+        return self.folder.parents[1] / "A0" / str(self.seed)
+
+
+def carry_out(run: Run) -> str:
+    """Train and measure, in a process of its own; what is done is not done again. Its output goes to a log.
+
+    Returns:
+        The run's label.
+    """
+    if run.done:
+        return run.label
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with (run.folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        _train(run)
+    return run.label
+
+
+def _train(run: Run) -> None:
+    (run.folder / RANKS).unlink(missing_ok=True)
+    dataset = Dataset.read(run.data)
+    knowledge = _own_knowledge(run, dataset) if run.row == SELF_TAUGHT else run.knowledge
+    distill(Assignment(run.student, run.row, knowledge), dataset, run.recipe, run.folder)
+    student, _ = load_student(run.folder, dataset)
+    ranks = ranks_by_protocol(scorer_of(student), dataset.interactions, dataset.split.test)
+    partial = run.folder / f".{RANKS}.{os.getpid()}.npz"
+    np.savez(partial, unmasked=ranks["unmasked"], masked=ranks["masked"])
+    partial.replace(run.folder / RANKS)
+
+
+def _own_knowledge(run: Run, dataset: Dataset) -> Path:
+    """What the student without teachers says of the train rows."""
+    if not (run.base / RECORD).is_file():
+        raise ConfigError(f"{run.label}: its teacher is A0 of the same seed, which is not trained: {run.base}")
+    folder = run.folder / SELF_KNOWLEDGE
+    if not (folder / KNOWLEDGE).is_file():
+        gather(dataset, [load_any_teacher(run.base, dataset)], folder)
+    return folder
+
+
+def finding(run: Run, teachers: int) -> RunFinding:
+    """What is known of a run that is done; `teachers`: how many the study has."""
+    record = read_record(run.folder)
+    row = study_row(run.row)
+    weights, sample = _weights(record, row.teaching.only if row.teaching else None, teachers)
+    with np.load(run.folder / RANKS, allow_pickle=False) as arrays:
+        ranks: RanksByProtocol = {protocol: arrays[protocol] for protocol in PROTOCOLS}
+    return RunFinding(
+        student=run.student,
+        row=run.row,
+        meaning=row.meaning,
+        seed=run.seed,
+        ranks=ranks,
+        validation=record.curve[record.best_epoch - 1].validation,
+        curve=record.curve,
+        seconds=record.seconds,
+        parameters=record.parameters,
+        peak_memory_mb=record.peak_memory_mb,
+        weights=weights,
+        weight_sample=sample,
+    )
+
+
+def _weights(
+    record: ModelRecord, only: int | None, teachers: int
+) -> tuple[
+    np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None, np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None
+]:
+    """Mean weights [M] and a sample of them [S', M]; None where the row hears none of the study's teachers together."""
+    heard = record.heard
+    if heard is None or only is not None or len(heard.mean_weight) != teachers:
+        return None, None
+    return np.array(heard.mean_weight, dtype=np.float32), np.array(heard.weight_sample, dtype=np.float32)
