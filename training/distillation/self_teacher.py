@@ -34,7 +34,7 @@ class SelfTeacher(Teacher, CausalTwoTower):
 
     def item_matrix(self) -> Tensor:
         """float[N+1, D]."""
-        return self.student.item_matrix()  # [N+1, D]
+        return self.student.item_matrix().detach()  # [N+1, D]
 
 
 def load_any_teacher(folder: Path, dataset: Dataset) -> tuple[Teacher, ModelRecord]:

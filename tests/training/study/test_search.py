@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from training.causal_encoder import CausalEncoderConfig
+from training.config import ConfigError
+from training.dataset import Dataset
+from training.distillation.distill import Assignment
+from training.distillation.recipe import DistillConfig
+from training.fitting import FitConfig
+from training.study.search import RESULT, SearchConfig, SearchPlan, SearchResult, search
+
+
+@pytest.fixture
+def base(small_encoder: CausalEncoderConfig) -> DistillConfig:
+    fit = FitConfig(epochs=3, learning_rate=1e-2, rows_per_batch=512, device="cpu")
+    return DistillConfig(student={"encoder": small_encoder.model_dump()}, fit=fit)
+
+
+def test_every_combination_is_a_recipe(base: DistillConfig) -> None:
+    config = SearchConfig(base=base, grid={"weight": [1, 4], "student.encoder.dropout": [0.1, 0.3, 0.5]})
+    recipes = [config.recipe(point) for point in config.points()]
+    assert len({one.hash for one in recipes}) == 6
+    assert {one.weight for one in recipes} == {1, 4}
+    for one in recipes:
+        encoder = one.student["encoder"]
+        assert isinstance(encoder, dict)
+        assert encoder["max_history"] == 8  # what the grid does not name stays
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("wieght", "wieght"), ("fit.epoch", r"fit\.epoch"), ("weight.deeper", "weight has no parts")]
+)
+def test_a_path_that_no_recipe_has_is_refused(base: DistillConfig, path: str, said: str) -> None:
+    config = SearchConfig(base=base, grid={path: [1]})
+    with pytest.raises(ConfigError, match=said):
+        config.recipe({path: 1})
+
+
+def test_validation_decides_and_what_is_done_is_not_done_again(
+    markov: Dataset, base: DistillConfig, tmp_path: Path
+) -> None:
+    config = SearchConfig(base=base, grid={"fit.learning_rate": [1e-6, 1e-2]})
+    plan = SearchPlan(Assignment("sasrec", "A0", None), markov.folder, tmp_path, jobs=2)
+    found = search(plan, config)
+    assert found.best.fit.learning_rate == 1e-2  # the other one cannot have learnt anything
+    assert [one.point["fit.learning_rate"] for one in found.trials] == [1e-2, 1e-6]
+    assert found.trials[0].validation > found.trials[1].validation
+    assert SearchResult.model_validate_json((tmp_path / RESULT).read_bytes()) == found
+    before = {one: one.stat().st_mtime_ns for one in tmp_path.rglob("model.safetensors")}
+    assert search(plan, config) == found
+    assert {one: one.stat().st_mtime_ns for one in tmp_path.rglob("model.safetensors")} == before
