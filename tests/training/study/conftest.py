@@ -75,7 +75,7 @@ class World:
             ),
             history_length=2 + self._draw.geometric(0.15, self.users),
             target_popularity=np.floor(np.exp(self._draw.normal(3, 1.3, self.users))).astype(np.int64),
-            references={name: self.ranks(lift, 1.4) for name, lift in REFERENCES.items()},
+            references={name: self.ranks(lift, 0.9 if name == ENSEMBLE else 1.2) for name, lift in REFERENCES.items()},
             knowledge=tuple(
                 KnowledgeCost(name, 40_000_000 * (k + 1), 30.0 * (k + 1)) for k, name in enumerate(TEACHERS)
             ),
