@@ -34,7 +34,6 @@ from training.distillation.distill import load_student
 from training.evaluation.baselines import Popularity
 from training.evaluation.metrics import summary
 from training.evaluation.ranking import TwoTowerScorer, ranks_by_protocol
-from training.lineage import lineage_of
 from training.two_tower import TwoTower
 
 

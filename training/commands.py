@@ -16,18 +16,24 @@ from training.config import ConfigError
 from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill
 from training.distillation.recipe import DistillConfig
+from training.distillation.self_teacher import load_any_teacher
 from training.errors import DataError
 from training.evaluation.evaluate import as_json, as_table, evaluate
 from training.knowledge import gather
 from training.prepare import PrepareConfig, prepare
 from training.processes import Processes
+from training.students.registry import STUDENTS as KNOWN_STUDENTS
+from training.study.config import StudyConfig
+from training.study.search import SearchConfig, SearchPlan, search
+from training.study.study import Plan, study
 from training.teachers.kind import TeacherRecipe
 from training.teachers.registry import teacher_kind
-from training.teachers.steps import finetune, load_teacher, pretrain
+from training.teachers.steps import finetune, pretrain
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 TEACHERS = "unisrec, recformer or unim2rec."
+STUDENTS = f"{', '.join(KNOWN_STUDENTS)}."
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of a prepared data set.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write. Run again after an interruption: it goes on.")]
 Seed = Annotated[int | None, typer.Option(help="In place of the recipe's seed.", min=0)]
@@ -131,7 +137,7 @@ def _gather(
     """Let the teachers score every train row, and keep what they say."""
     with _refusals():
         dataset = Dataset.read(data)
-        found = gather(dataset, [load_teacher(one, dataset) for one in teacher], out, rows)
+        found = gather(dataset, [load_any_teacher(one, dataset) for one in teacher], out, rows)
         for one in found.teachers:
             _say(
                 f"{one.name}: {one.rows:,} rows, {one.bytes / 1e6:.1f} MB, {one.seconds:.1f} s, "
@@ -142,7 +148,7 @@ def _gather(
 
 @app.command("distill")
 def _distill(
-    student: Annotated[str, typer.Argument(help="sasrec.")],
+    student: Annotated[str, typer.Argument(help=STUDENTS)],
     data: DataFolder,
     out: OutFolder,
     knowledge: Annotated[Path | None, typer.Option(help="Folder that `gather` wrote; none: row A0.")] = None,
@@ -158,6 +164,44 @@ def _distill(
         chosen = row or ("A7" if knowledge else "A0")
         recipe = DistillConfig.from_toml(config).seeded(seed)
         _report(distill(Assignment(student, chosen, knowledge), Dataset.read(data), recipe, out), out)
+
+
+@app.command("search")
+def _search(
+    student: Annotated[str, typer.Argument(help=STUDENTS)],
+    data: DataFolder,
+    out: OutFolder,
+    config: Annotated[Path, typer.Option("--config", help="TOML file: [grid], and [base] for what is common.")],
+    knowledge: Annotated[Path | None, typer.Option(help="Folder that `gather` wrote.")] = None,
+    row: Annotated[str, typer.Option(help="Of the study.")] = "A7",
+    jobs: Annotated[int, typer.Option(help="Trainings side by side.", min=1)] = 1,
+) -> None:
+    """Try a grid of recipes; validation decides."""
+    with _refusals():
+        plan = SearchPlan(Assignment(student, row, knowledge), data, out, jobs)
+        found = search(plan, SearchConfig.from_toml(config))
+        for trial in found.trials:
+            _say(f"validation {trial.validation:.4f}, epoch {trial.best_epoch}, {trial.seconds:.0f} s: {trial.point}")
+
+
+@app.command("study")
+def _study(
+    data: DataFolder,
+    knowledge: Annotated[Path, typer.Option(help="Folder that `gather` wrote.")],
+    out: OutFolder,
+    student: Annotated[list[str] | None, typer.Option(help=f"{STUDENTS} Default: sasrec.")] = None,
+    row: Annotated[list[str] | None, typer.Option(help="Default: all for which there are teachers.")] = None,
+    seeds: Annotated[int, typer.Option(help="How many, from 0 on.", min=1)] = 3,
+    jobs: Annotated[int, typer.Option(help="Trainings side by side.", min=1)] = 1,
+    config: ConfigFile = None,
+) -> None:
+    """Rows x students x seeds: report.json, report.html and plots. Run again: what is done is not done again."""
+    with _refusals():
+        plan = Plan(data, knowledge, out, tuple(student or ("sasrec",)), tuple(row or ()), seeds, jobs)
+        found = study(plan, StudyConfig.from_toml(config))
+        for verdict in found.verdicts:
+            _say(f"{ {True: 'holds', False: 'does not hold', None: 'not measured'}[verdict.holds] }: {verdict.text}")
+        _say(f"the report lies in {out}")
 
 
 @app.command("evaluate")

@@ -1,7 +1,7 @@
 """DLLM2Rec's weights per item, to compare with: of what a teacher ranks first, what is worth learning.
 
-Cui et al., "Distillation Matters: Empowering Sequential Recommenders to Match the Performance of Large Language Models",
-RecSys 2024, and its published code. Per row and item of the teacher's top K = 10, ranks r from 1:
+Cui et al., "Distillation Matters: Empowering Sequential Recommenders to Match the Performance of Large Language
+Models", RecSys 2024, and its published code. Per row and item of the teacher's top K = 10, ranks r from 1:
 
     weight_r  in proportion to  .3 norm(exp(-r)) + .5 norm(exp(-dist_r)) + .1 [item r in the student's own top K]
 

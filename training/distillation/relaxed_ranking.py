@@ -1,4 +1,4 @@
-"""Relaxed ranking distillation, to compare with: the order of the teacher's best items, and that they stand above others.
+"""Relaxed ranking distillation, to compare with: the order of the teacher's best items, which stand above others.
 
 Kang et al., "DE-RRD: A Knowledge Distillation Framework for Recommender System", CIKM 2020, section 4.2. Scores do not
 count, only their order; and among the uninteresting items not even that (hence relaxed).

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from service.bundle import PAD
 from training.config import Config
+from training.students.base import Student
 from training.students.compaction import at_places, compacted
 from training.students.item_fields import UNKNOWN, ItemFields
 from training.two_tower import CausalTwoTower
@@ -28,7 +29,7 @@ class FMConfig(Config):
     """Standard deviation of the factors at the start."""
 
 
-class FM(CausalTwoTower):
+class FM(Student, CausalTwoTower):
     """Every pair of active features interacts: score = sum_f w_f x_f + sum_{f < g} <v_f, v_g> x_f x_g (equation 1).
 
     Features of the context: the newest items, one field per place; the mean of the history, 1 / n for each of its n
@@ -51,6 +52,7 @@ class FM(CausalTwoTower):
     def __init__(self, config: FMConfig, fields: ItemFields) -> None:
         """Make a student for the N items of the fields."""
         super().__init__()
+        self.config = config
         self.max_history = config.max_history
         self.recent = _table(fields.items, config.width, config.init_std)
         self.history = _table(fields.items, config.width, config.init_std)

@@ -12,6 +12,8 @@ from pydantic import JsonValue
 from training.config import Config, ConfigError
 from training.dataset import Contents
 from training.students.base import Student
+from training.students.fm import FM, FMConfig
+from training.students.item_fields import item_fields
 from training.students.sasrec import SASRec, SASRecConfig
 
 
@@ -51,7 +53,14 @@ def _sasrec_on_text(config: SASRecConfig, dataset: Contents) -> Student:
     return SASRec(config, len(dataset.catalog), torch.from_numpy(dataset.text.values.copy()))
 
 
-STUDENTS = {one.name: one for one in (StudentFamily("sasrec", SASRecConfig, _sasrec, _sasrec_on_text),)}
+def _fm(config: FMConfig, dataset: Contents) -> Student:
+    return FM(config, item_fields(dataset))
+
+
+STUDENTS = {
+    one.name: one
+    for one in (StudentFamily("sasrec", SASRecConfig, _sasrec, _sasrec_on_text), StudentFamily("fm", FMConfig, _fm))
+}
 
 
 def student_family(name: str) -> StudentFamily:

@@ -1,0 +1,84 @@
+"""A whole study, small: trained, killed half-way, gone on with, reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from training.artefacts import read_record
+from training.causal_encoder import CausalEncoderConfig
+from training.config import ConfigError
+from training.dataset import Dataset
+from training.distillation.recipe import DistillConfig
+from training.distillation.rows import study_row
+from training.fitting import FitConfig
+from training.study.config import StudyConfig
+from training.study.report import Report
+from training.study.study import Plan, study
+
+
+@pytest.fixture(scope="module")
+def config(small_encoder: CausalEncoderConfig) -> StudyConfig:
+    fit = FitConfig(epochs=2, learning_rate=1e-2, rows_per_batch=512, device="cpu")
+    recipe = DistillConfig(student={"encoder": small_encoder.model_dump()}, fit=fit)
+    alone = recipe.model_copy(update={"fit": fit.model_copy(update={"epochs": 3})})
+    return StudyConfig(students={"sasrec": recipe}, alone={"sasrec": alone})
+
+
+@pytest.fixture(scope="module")
+def plan(markov: Dataset, both_known: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    out = tmp_path_factory.mktemp("study")
+    return Plan(markov.folder, both_known, out, rows=("A0", "A7", "C2"), seeds=2, jobs=2)
+
+
+@pytest.fixture(scope="module")
+def found(plan: Plan, config: StudyConfig) -> Report:
+    return study(plan, config)
+
+
+def test_every_row_is_trained_with_every_seed_and_stands_in_the_report(found: Report, plan: Plan) -> None:
+    (student,) = found.students
+    for row in plan.rows:
+        line = student.row(row)
+        assert line is not None
+        assert line.seeds == 2
+    assert found.teachers == ("unisrec", "unisrec 2")
+    assert {one.name for one in student.rows} >= {"item-kNN", "last-item Markov", "popularity", "unisrec", "C6"}
+    assert Report.read(plan.out) == found
+    page = (plan.out / "report.html").read_text("utf-8")
+    assert study_row("A7").meaning in page
+
+
+def test_rows_without_tutors_have_a_recipe_of_their_own(found: Report, plan: Plan) -> None:
+    assert found.dataset
+    lengths = {row: len(read_record(plan.out / "runs" / "sasrec" / row / "0").curve) for row in plan.rows}
+    assert lengths == {"A0": 3, "A7": 2, "C2": 2}
+
+
+def test_the_own_teacher_is_the_student_without_teachers_of_the_same_seed(found: Report, plan: Plan) -> None:
+    assert found.users
+    for seed in ("0", "1"):
+        alone, own = (read_record(plan.out / "runs" / "sasrec" / row / seed) for row in ("A0", "C2"))
+        assert [one.fingerprint for one in own.teachers] == [alone.weights_sha256]
+
+
+def test_what_is_done_is_not_done_again_and_what_is_missing_is(found: Report, plan: Plan, config: StudyConfig) -> None:
+    lost = plan.out / "runs" / "sasrec" / "A7" / "1" / "ranks.npz"  # as after a kill between training and measuring
+    lost.unlink()
+    kept = {one: one.stat().st_mtime_ns for one in plan.out.rglob("ranks.npz")}
+    again = study(plan, config)
+    assert {one: one.stat().st_mtime_ns for one in kept} == kept
+    assert lost.is_file()
+    assert again.students == found.students or again.students[0].row("A7") is not None
+
+
+def test_unknown_names_are_refused_before_time_is_spent(plan: Plan, config: StudyConfig, tmp_path: Path) -> None:
+    for rows, students, said in (
+        (("A99",), ("sasrec",), "no row is called 'A99'"),
+        (("A3",), ("sasrec",), "row A3 .*: the cache holds 2 teacher"),
+        (("A0",), ("gru",), "no student is called 'gru'"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            study(Plan(plan.data, plan.knowledge, tmp_path, students, rows), config)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,149 @@
+"""The step `study`: rows x students x seeds, resumable, in several processes, and one report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from training.config import ConfigError
+from training.dataset import Dataset
+from training.distillation.rows import ROWS, study_row
+from training.evaluation.baselines import Popularity
+from training.knowledge import TeacherKnowledge
+from training.progress import progress_bar
+from training.students.registry import student_family
+from training.study.config import StudyConfig
+from training.study.findings import Findings, KnowledgeCost, RunFinding
+from training.study.page import write_page
+from training.study.references import names, references
+from training.study.report import Report, report
+from training.study.runs import SELF_TAUGHT, Run, carry_out, finding
+
+RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study is about."""
+
+    data: Path
+    knowledge: Path
+    out: Path
+    students: tuple[str, ...] = ("sasrec",)
+    rows: tuple[str, ...] = ()
+    """Empty: every row that the cache has teachers for."""
+    seeds: int = 3
+    jobs: int = 1
+    """Runs side by side; more than one: a thread each."""
+
+    def runs(self, config: StudyConfig, teachers: int) -> list[Run]:
+        """All of them, first seeds first, so that an interrupted study has something of every row.
+
+        Raises:
+            ConfigError: no such student or row, or a row that wants a teacher that is not there.
+        """
+        rows = self.rows or tuple(name for name in ROWS if _teachable(name, teachers))
+        for row in rows:
+            if not _teachable(row, teachers):
+                raise ConfigError(f"row {row} ({study_row(row).meaning}): the cache holds {teachers} teacher(s)")
+        return [
+            Run(
+                student=student_family(student).name,
+                row=row,
+                recipe=config.recipe(student, study_row(row)).seeded(seed),
+                data=self.data,
+                knowledge=self.knowledge,
+                folder=self.out / RUNS / student / row / str(seed),
+                threads=1 if self.jobs > 1 else None,
+            )
+            for seed in range(self.seeds)
+            for student in self.students
+            for row in rows
+        ]
+
+
+def study(plan: Plan, config: StudyConfig) -> Report:
+    """Train what is not trained yet, measure, and write report.json, report.html and the plots.
+
+    Raises:
+        ConfigError: an unknown name, a row that does not fit, or a run that failed; its log is named.
+        ArtefactError: the knowledge is not of the data set.
+    """
+    dataset = Dataset.read(plan.data)
+    knowledge = TeacherKnowledge.read(plan.knowledge, dataset)
+    runs = plan.runs(config, len(knowledge.teachers))
+    _carry_out([one for one in runs if one.row != SELF_TAUGHT], plan.jobs)
+    _carry_out([one for one in runs if one.row == SELF_TAUGHT], plan.jobs)
+    return summarise(plan, config, (dataset, knowledge))
+
+
+def summarise(plan: Plan, config: StudyConfig, source: tuple[Dataset, TeacherKnowledge]) -> Report:
+    """The report over every run of the study's folder that is done, those of an earlier plan included."""
+    dataset, knowledge = source
+    every = Plan(plan.data, plan.knowledge, plan.out, _kept(plan.out / RUNS), (), _seeds(plan.out / RUNS))
+    runs = [one for one in every.runs(config, len(knowledge.teachers)) if one.done]
+    found = findings(dataset, knowledge, [finding(one, len(knowledge.teachers)) for one in runs], config)
+    made = report(found, config.report)
+    made.write(plan.out)
+    write_page(found, made, plan.out)
+    return made
+
+
+def findings(
+    dataset: Dataset, knowledge: TeacherKnowledge, runs: Sequence[RunFinding], config: StudyConfig
+) -> Findings:
+    """Runs and what stands beside them, as one value."""
+    rows = dataset.split.test.row  # [E]
+    interactions = dataset.interactions
+    count = Popularity.fit(interactions, dataset.split, len(dataset.catalog)).count  # [N+1]
+    teachers = names(knowledge)
+    costs = zip(teachers, knowledge.teachers, strict=True)
+    return Findings(
+        dataset=dataset.name,
+        split=dataset.split.name,
+        teachers=teachers,
+        runs=tuple(runs),
+        history_length=rows - interactions.offsets[interactions.user[rows]],
+        target_popularity=count[interactions.item[rows]].astype(np.int64),
+        references=references(dataset, knowledge),
+        knowledge=tuple(KnowledgeCost(name, one.entry.bytes, one.entry.seconds) for name, one in costs),
+        published=config.published,
+        config=config.model_dump(mode="json"),
+    )
+
+
+def _carry_out(runs: Sequence[Run], jobs: int) -> None:
+    """Each in a fresh process: its peak memory is its own."""
+    todo = [one for one in runs if not one.done]
+    with progress_bar("study", len(runs)) as bar:
+        bar.advance("done before", steps=len(runs) - len(todo))
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+            waiting = {pool.submit(carry_out, one): one for one in todo}
+            for future in as_completed(waiting):
+                run = waiting[future]
+                error = future.exception()
+                if error is not None:
+                    pool.shutdown(wait=True, cancel_futures=True)
+                    raise ConfigError(f"{run.label} failed: {error}; its log: {run.folder / 'log.txt'}") from error
+                bar.advance(run.label)
+
+
+def _teachable(row: str, teachers: int) -> bool:
+    teaching = study_row(row).teaching
+    return teaching is None or teaching.only is None or row == SELF_TAUGHT or teaching.only < teachers
+
+
+def _kept(folder: Path) -> tuple[str, ...]:
+    """Students that have runs, those of the command line and of earlier ones."""
+    return tuple(sorted(one.name for one in folder.iterdir() if one.is_dir())) if folder.is_dir() else ()
+
+
+def _seeds(folder: Path) -> int:
+    """One more than the largest seed."""
+    found = [int(one.name) for one in folder.glob("*/*/*") if one.name.isdigit()]
+    return max(found, default=-1) + 1
