@@ -109,6 +109,17 @@ class TeacherMemory:
         """float[N+1, D]."""
         return torch.from_numpy(self.item.astype(np.float32))
 
+    def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
+        """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N].
+
+        Raises:
+            ConfigError: this teacher was asked train rows alone.
+        """
+        if self.held_out is None:
+            raise ConfigError(f"{self.entry.name} was not asked for validation and test rows")
+        users = self.held_out.users_at(rows) / (self.entry.temperature * self.entry.calibration)  # [R, D]
+        return (users @ self.items()[1:].T).log_softmax(dim=-1)  # [R, N]
+
 
 @dataclass(frozen=True, eq=False)
 class TeacherKnowledge:

@@ -75,4 +75,4 @@ def open_rows(hardness: NDArray[np.floating], epoch: int, config: CurriculumConf
         return np.zeros(0, dtype=np.bool_)  # [0]
     share = open_share(epoch, config.first_share, config.epochs)
     last = float(np.quantile(hardness, share, method="higher"))
-    return np.less_equal(hardness, last)  # [S]
+    return np.asarray(hardness <= last)  # [S]

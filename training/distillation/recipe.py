@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 from training.config import Config
 from training.distillation.candidates import AddedCandidates
 from training.distillation.curriculum import CurriculumConfig
+from training.distillation.learned_gate import LearnedGateConfig
 from training.distillation.row_gate import RowGateConfig
 from training.evaluation.selection import SelectOn
 from training.fitting import FitConfig
@@ -38,6 +39,8 @@ class DistillConfig(Config):
     """For rows with a curriculum."""
     alignment: float = Field(default=0.1, ge=0)
     """mu: weight of the alignment losses, in rows that have them."""
+    learned_gate: LearnedGateConfig = Field(default_factory=LearnedGateConfig)
+    """For rows weighed by a learned gate."""
     smoothing: float = Field(default=0.1, gt=0, lt=1)
     """Probability that label smoothing gives to all items together, in the control that does it."""
     ranked: int = Field(default=10, ge=2)

@@ -12,6 +12,7 @@ from training.dataset import Contents
 from training.distillation.alignment import Alignment
 from training.distillation.answers import Answers, Tutor
 from training.distillation.cast import HeardTeachers, heard
+from training.distillation.gate_weighing import gate_weights
 from training.distillation.open_rows import OpenRows
 from training.distillation.recipe import DistillConfig
 from training.distillation.row_gate import RowGate
@@ -105,6 +106,8 @@ def _targets(
 def _weigh(
     teaching: Teaching, config: DistillConfig, material: TeachingMaterial, teachers: HeardTeachers
 ) -> tuple[str, Weigh]:
+    if teaching.weighting == "learned" and len(teachers) > 1:
+        return f"learned {config.learned_gate}", gate_weights(material.dataset, teachers, config.learned_gate)
     return f"{teaching.weighting} {teaching.powers}", lambda _, judged: weights(teaching, judged)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.config import ConfigError
 from training.dataset import Dataset
 from training.evaluation.baselines import floors
 from training.evaluation.ranking import Scorer, ranks_by_protocol
@@ -27,7 +26,7 @@ class MemoryScorer:
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[E, N+1]: ln of the mean of p^m at T = 1; PAD's is -inf."""
         del interactions
-        log_p = torch.stack([_log_p(one, rows) for one in self.memories])  # [M, E, N]
+        log_p = torch.stack([one.held_out_log_p(rows) for one in self.memories])  # [M, E, N]
         mixed = log_p.logsumexp(dim=0)  # [E, N]: ln M more than the mean, for every item
         return np.pad(mixed.numpy(), ((0, 0), (1, 0)), constant_values=-np.inf)  # [E, N+1]
 
@@ -50,11 +49,3 @@ def names(knowledge: TeacherKnowledge) -> tuple[str, ...]:
         before = sum(name.split(" ")[0] == one.entry.name for name in found)
         found.append(f"{one.entry.name} {before + 1}" if before else one.entry.name)
     return tuple(found)
-
-
-def _log_p(memory: TeacherMemory, rows: NDArray[np.int64]) -> torch.Tensor:
-    """ln p^m at T = 1: float[E, N]."""
-    if memory.held_out is None:
-        raise ConfigError(f"{memory.entry.name} was not asked for the test rows")
-    users = memory.held_out.users_at(rows) / (memory.entry.temperature * memory.entry.calibration)  # [E, D]
-    return (users @ memory.items()[1:].T).log_softmax(dim=-1)  # [E, N]
