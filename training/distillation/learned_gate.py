@@ -105,7 +105,7 @@ class LearnedGate(nn.Module):
         """ln w: float[M, R, F], bool[M, R] -> float[M, R]; -inf where a teacher is absent."""
         standard = (features - self.mean) / self.spread  # [M, R, F]
         hidden = torch.nn.functional.gelu(self.first(standard) + self.identity[:, None])  # [M, R, H]
-        logits = self.last(hidden).squeeze(-1) + self.trust[:, None]  # [M, R]
+        logits: Tensor = self.last(hidden).squeeze(-1) + self.trust[:, None]  # [M, R]
         nobody = ~present.any(dim=0)  # [R]: softmaxed over all, so that no NaN arises, and then taken out
         log_w = logits.masked_fill(~present & ~nobody, -torch.inf).log_softmax(dim=0)  # [M, R]
         return log_w.masked_fill(~present, -torch.inf)  # [M, R]
@@ -113,7 +113,8 @@ class LearnedGate(nn.Module):
     def weights(self, features: Tensor, present: Tensor) -> Tensor:
         """w, float[M, R]: sums to 1 over the teachers, all 0 where no teacher scored the row; no gradient."""
         with torch.no_grad():
-            return self(features, present).exp()  # [M, R]
+            log_w: Tensor = self(features, present)  # [M, R]
+        return log_w.exp()  # [M, R]
 
     def standardise_by(self, features: Tensor, present: Tensor) -> None:
         """Take mean and spread of the features float[M, R, F] of present teachers; one that never varies counts 0."""
