@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from training.evaluation.ranking import PROTOCOLS, Masking
-from training.study.comparisons import BASE, Difference
+from training.study.comparisons import BASE, COMPARED, Difference
 from training.study.findings import Findings
 from training.study.gallery import Plot, Reading, student_plots, study_plots
 from training.study.groups import COLD, SMALLEST
@@ -21,7 +21,7 @@ from training.study.verdicts import Verdict, p_value, signed
 
 PAGE = "report.html"
 PLOTS = "plots"
-STARS = ((0.001, "★★★"), (0.01, "★★"), (0.05, "★"))
+STARS = ((0.01, "★★"), (0.05, "★"))
 """Holm's p below -> mark; the first that fits."""
 
 
@@ -42,16 +42,8 @@ class Line:
 
     row: RowReport
     cells: tuple[Cell, ...]
-    gain: Difference | None
-    recall_gain: Difference | None
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A verdict under every protocol it was asked for, the headline's first."""
-
-    text: str
-    verdicts: tuple[Verdict, ...]
+    gains: tuple[Difference | None, ...]
+    """Of NDCG@10 and Recall@10 over A0."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +60,8 @@ class StudentPart:
     """What the page says of one student."""
 
     student: StudentReport
-    criteria: tuple[Criterion, ...]
+    criteria: dict[str, tuple[Verdict, ...]]
+    """Text -> one a protocol it was asked for, the headline's first."""
     tables: dict[Masking, tuple[Line, ...]]
     """The headline's first."""
     pairs: dict[Masking, tuple[tuple[Difference, Difference], ...]]
@@ -102,6 +95,7 @@ def page(report: Report, drawn: Sequence[tuple[Plot, Picture]]) -> str:
         report=report,
         protocols=_protocols(report),
         metrics=METRICS,
+        criteria=list(dict.fromkeys(one.text for one in report.verdicts)),
         parts=[_part(report, student, drawn) for student in report.students],
         pictures=[picture for plot, picture in drawn if not plot.student],
         recipe=json.dumps(report.recipe, indent=1, ensure_ascii=False),
@@ -155,14 +149,10 @@ def _part(report: Report, student: StudentReport, drawn: Iterable[tuple[Plot, Pi
     )
 
 
-def _criteria(verdicts: Sequence[Verdict], protocols: Sequence[Masking]) -> tuple[Criterion, ...]:
-    return tuple(
-        Criterion(
-            text,
-            tuple(sorted((one for one in verdicts if one.text == text), key=lambda one: protocols.index(one.protocol))),
-        )
-        for text in dict.fromkeys(one.text for one in verdicts)
-    )
+def _criteria(verdicts: Sequence[Verdict], protocols: Sequence[Masking]) -> dict[str, tuple[Verdict, ...]]:
+    ordered = sorted(verdicts, key=lambda one: protocols.index(one.protocol))
+    texts = dict.fromkeys(one.text for one in verdicts)
+    return {text: tuple(one for one in ordered if one.text == text) for text in texts}
 
 
 def _lines(student: StudentReport, protocol: Masking) -> tuple[Line, ...]:
@@ -179,8 +169,7 @@ def _lines(student: StudentReport, protocol: Masking) -> tuple[Line, ...]:
                 _cell(row.metrics[protocol][metric], best[metric] if row.kind == "student" else "")
                 for metric in METRICS
             ),
-            student.difference(row.name, BASE, protocol),
-            student.difference(row.name, BASE, protocol, "recall@10"),
+            tuple(student.difference(row.name, BASE, protocol, metric) for metric in COMPARED),
         )
         for row in student.rows
     )
@@ -195,7 +184,7 @@ def _pairs(student: StudentReport, protocol: Masking) -> tuple[tuple[Difference,
     named = dict.fromkeys(
         (one.left, one.right) for one in student.differences if one.right != BASE and one.protocol == protocol
     )
-    both = [[student.difference(*pair, protocol, metric) for metric in ("ndcg@10", "recall@10")] for pair in named]
+    both = [[student.difference(*pair, protocol, metric) for metric in COMPARED] for pair in named]
     return tuple((first, second) for first, second in both if first is not None and second is not None)
 
 
