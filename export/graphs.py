@@ -56,7 +56,7 @@ def write_encoder(student: TwoTower, path: Path) -> None:
 
 def _traced(student: TwoTower) -> onnx.ModelProto:
     example = torch.ones(2, student.max_history, dtype=torch.int64)  # [2, L]
-    with _quiet_exporter():
+    with _quiet_exporter(), torch.no_grad():  # a recurrence is traced with its gradient otherwise
         program = torch.onnx.export(
             _Encode(student).eval(),
             (example,),
@@ -149,6 +149,11 @@ def _quiet_exporter() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec", category=FutureWarning)
+            warnings.filterwarnings("ignore", message=r"_check_is_size will be removed", category=FutureWarning)
+            # torch.nn.GRU keeps a second list of its parameters, which the exporter swaps and puts back
+            warnings.filterwarnings(
+                "ignore", message=r"The tensor attributes? self\..*\._flat_weights", category=UserWarning
+            )
             yield
     finally:
         log.setLevel(level)

@@ -13,6 +13,7 @@ from training.config import Config, ConfigError
 from training.dataset import Contents
 from training.students.base import Student
 from training.students.fm import FM, FMConfig
+from training.students.gru4rec import GRU4Rec, GRU4RecConfig
 from training.students.item_fields import item_fields
 from training.students.sasrec import SASRec, SASRecConfig
 
@@ -53,13 +54,21 @@ def _sasrec_on_text(config: SASRecConfig, dataset: Contents) -> Student:
     return SASRec(config, len(dataset.catalog), torch.from_numpy(dataset.text.values.copy()))
 
 
+def _gru4rec(config: GRU4RecConfig, dataset: Contents) -> Student:
+    return GRU4Rec(config, len(dataset.catalog))
+
+
 def _fm(config: FMConfig, dataset: Contents) -> Student:
     return FM(config, item_fields(dataset))
 
 
 STUDENTS = {
     one.name: one
-    for one in (StudentFamily("sasrec", SASRecConfig, _sasrec, _sasrec_on_text), StudentFamily("fm", FMConfig, _fm))
+    for one in (
+        StudentFamily("sasrec", SASRecConfig, _sasrec, _sasrec_on_text),
+        StudentFamily("gru4rec", GRU4RecConfig, _gru4rec),
+        StudentFamily("fm", FMConfig, _fm),
+    )
 }
 
 
