@@ -108,7 +108,7 @@ def test_bars_of_teachers_are_the_shares(made: Report) -> None:
 def test_cost_names_every_student_once(made: Report) -> None:
     figure = cost(made, "unmasked")
     assert figure is not None
-    legend = texts(figure.legends[0].figure)
+    legend = texts(figure)
     assert sum("sasrec, 382,000 parameters" in one for one in legend) == 1
     assert sum("gru4rec, 290,000 parameters" in one for one in legend) == 1
 
