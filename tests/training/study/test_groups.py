@@ -32,6 +32,11 @@ def test_cold_is_five_or_fewer_and_names_say_what_is_in_them() -> None:
     assert [int(one.members.sum()) for one in groups] == [2, 2, 2]
 
 
+def test_head_and_tail_are_halves_of_the_targets_that_are_not_cold() -> None:
+    groups = target_groups(np.array([5] * 9 + [6, 7, 8, 9]))
+    assert [one.name for one in groups] == ["cold 5", "tail 6–7", "head 8–9"]
+
+
 @pytest.mark.parametrize(("values", "names"), [([2, 2, 2], ["cold 2"]), ([9, 9], ["tail 9"])])
 def test_a_group_without_users_is_none(values: list[int], names: list[str]) -> None:
     assert [one.name for one in target_groups(np.array(values))] == names
