@@ -52,7 +52,8 @@ def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
     bundle = bundle.resolve()
     _require_replaceable(bundle)
     dataset = Dataset.read(data or run / read_record(run).data_folder)
-    student, record = load_student(run, dataset)
+    loaded, record = load_student(run, dataset)
+    student = loaded.served()
     with _aside(bundle) as aside:
         _write_files(student, dataset, aside)
         manifest = seal(aside, _draft(student, record, dataset, aside))

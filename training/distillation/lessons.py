@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from training.config import ConfigError
 from training.dataset import Contents
+from training.distillation.graph_lesson import GraphLesson
 from training.distillation.sequence_lesson import SequenceLesson
 from training.distillation.tutoring import Tutoring
 from training.fitting import Objective
 from training.students.base import Student
+from training.students.lightgcn import LightGCN
 from training.two_tower import CausalTwoTower
 
 
@@ -17,6 +19,8 @@ def lesson(dataset: Contents, student: Student, tutoring: Tutoring, rows_per_bat
     Raises:
         ConfigError: no lesson is known for a student of this kind.
     """
+    if isinstance(student, LightGCN):
+        return GraphLesson(student, tutoring, dataset, rows_per_batch)
     if isinstance(student, CausalTwoTower):
         return SequenceLesson.over(dataset, student, tutoring, rows_per_batch)
     raise ConfigError(f"nobody knows how {type(student).__name__} is taught")

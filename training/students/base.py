@@ -25,6 +25,10 @@ class Student(TwoTower):
         del components
         raise ConfigError(f"{type(self).__name__} cannot begin with the teachers' item vectors")
 
+    def served(self) -> TwoTower:
+        """What is exported: the model itself, unless it holds things that only training needs."""
+        return self
+
 
 SEED_SPREAD = 0.1
 """Standard deviation of a seeded table: five times that of a random one, whose first steps would wash the seed out."""

@@ -80,7 +80,8 @@ class LightGCN(Student):
             item: int64[E] catalogue indices; as often as an item is met it counts.
         """
         total = self.users(user).square().sum() + self.items(item).square().sum()  # []
-        return 0.5 * total / max(item.numel(), 1)  # []
+        half: Tensor = 0.5 * total / max(item.numel(), 1)  # []
+        return half
 
     def encode(self, history: Tensor) -> Tensor:
         """float[B, D] for int64[B, L]. Propagates: for many calls take `prepared` or `served`."""

@@ -15,7 +15,9 @@ from training.students.base import Student
 from training.students.fm import FM, FMConfig
 from training.students.gru4rec import GRU4Rec, GRU4RecConfig
 from training.students.item_fields import item_fields
+from training.students.lightgcn import LightGCN, LightGCNConfig
 from training.students.sasrec import SASRec, SASRecConfig
+from training.students.user_graph import train_graph
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,17 @@ def _fm(config: FMConfig, dataset: Contents) -> Student:
     return FM(config, item_fields(dataset))
 
 
+def _lightgcn(config: LightGCNConfig, dataset: Contents) -> Student:
+    return LightGCN(config, train_graph(dataset))
+
+
 STUDENTS = {
     one.name: one
     for one in (
         StudentFamily("sasrec", SASRecConfig, _sasrec, _sasrec_on_text),
         StudentFamily("gru4rec", GRU4RecConfig, _gru4rec),
         StudentFamily("fm", FMConfig, _fm),
+        StudentFamily("lightgcn", LightGCNConfig, _lightgcn),
     )
 }
 
