@@ -79,7 +79,7 @@ class LightGCN(Student):
             user: int64[B].
             item: int64[E] catalogue indices; as often as an item is met it counts.
         """
-        total = self.users(user).square().sum() + self.items(item).square().sum()  # []
+        total: Tensor = self.users(user).square().sum() + self.items(item).square().sum()  # []
         half: Tensor = 0.5 * total / max(item.numel(), 1)  # []
         return half
 
