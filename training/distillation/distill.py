@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def distill(assignment: Assignment, dataset: Dataset, config: DistillConfig, out
     if processes.writes:
         save_model(out, student, _record((assignment, config), student, (taught, fitted), (dataset, out)))
         forget(out)
+        shutil.rmtree(out / SOFT_TARGETS, ignore_errors=True)  # of a control without a cache, where they would stay
     processes.wait()
     return read_record(out)
 

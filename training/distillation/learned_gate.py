@@ -106,8 +106,7 @@ class LearnedGate(nn.Module):
         standard = (features - self.mean) / self.spread  # [M, R, F]
         hidden = torch.nn.functional.gelu(self.first(standard) + self.identity[:, None])  # [M, R, H]
         logits: Tensor = self.last(hidden).squeeze(-1) + self.trust[:, None]  # [M, R]
-        nobody = ~present.any(dim=0)  # [R]: softmaxed over all, so that no NaN arises, and then taken out
-        log_w = logits.masked_fill(~present & ~nobody, -torch.inf).log_softmax(dim=0)  # [M, R]
+        log_w = logits.masked_fill(~present, -torch.inf).log_softmax(dim=0)  # [M, R]: NaN where nobody is
         return log_w.masked_fill(~present, -torch.inf)  # [M, R]
 
     def weights(self, features: Tensor, present: Tensor) -> Tensor:

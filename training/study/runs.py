@@ -40,6 +40,8 @@ class Run:
     data: Path
     knowledge: Path
     folder: Path
+    teachers: tuple[str, ...]
+    """sha256 of the weights of every teacher in the cache."""
     threads: int | None = None
     """Of the run's process; None: as many as there are cores."""
 
@@ -55,10 +57,19 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Trained and measured, by this recipe."""
+        """Trained and measured, by this recipe, from these teachers."""
         if not ((self.folder / RANKS).is_file() and (self.folder / RECORD).is_file()):
             return False
-        return read_record(self.folder).recipe == self.recipe.model_dump(mode="json")
+        record = read_record(self.folder)
+        return record.recipe == self.recipe.model_dump(mode="json") and self._heard(record)
+
+    def _heard(self, record: ModelRecord) -> bool:
+        """A cache that was gathered anew makes what was learnt from the old one another thing."""
+        teaching = study_row(self.row).teaching
+        if self.row == SELF_TAUGHT or teaching is None or not teaching.needs_knowledge:
+            return True
+        wanted = self.teachers if teaching.only is None else self.teachers[teaching.only : teaching.only + 1]
+        return tuple(one.fingerprint for one in record.teachers) == wanted
 
     @property
     def base(self) -> Path:

@@ -41,12 +41,14 @@ class Plan:
     jobs: int = 1
     """Runs side by side; more than one: a thread each."""
 
-    def runs(self, config: StudyConfig, teachers: int) -> list[Run]:
+    def runs(self, config: StudyConfig, knowledge: TeacherKnowledge) -> list[Run]:
         """All of them, first seeds first, so that an interrupted study has something of every row.
 
         Raises:
             ConfigError: no such student or row, or a row that wants a teacher that is not there.
         """
+        fingerprints = tuple(one.entry.fingerprint for one in knowledge.teachers)
+        teachers = len(fingerprints)
         rows = self.rows or tuple(name for name in ROWS if _teachable(name, teachers))
         for row in rows:
             if not _teachable(row, teachers):
@@ -59,6 +61,7 @@ class Plan:
                 data=self.data,
                 knowledge=self.knowledge,
                 folder=self.out / RUNS / student / row / str(seed),
+                teachers=fingerprints,
                 threads=1 if self.jobs > 1 else None,
             )
             for seed in range(self.seeds)
@@ -76,7 +79,7 @@ def study(plan: Plan, config: StudyConfig) -> Report:
     """
     dataset = Dataset.read(plan.data)
     knowledge = TeacherKnowledge.read(plan.knowledge, dataset)
-    runs = plan.runs(config, len(knowledge.teachers))
+    runs = plan.runs(config, knowledge)
     _carry_out([one for one in runs if one.row != SELF_TAUGHT], plan.jobs)
     _carry_out([one for one in runs if one.row == SELF_TAUGHT], plan.jobs)
     return summarise(plan, config, (dataset, knowledge))
@@ -86,7 +89,7 @@ def summarise(plan: Plan, config: StudyConfig, source: tuple[Dataset, TeacherKno
     """The report over every run of the study's folder that is done, those of an earlier plan included."""
     dataset, knowledge = source
     every = Plan(plan.data, plan.knowledge, plan.out, _kept(plan.out / RUNS), (), _seeds(plan.out / RUNS))
-    runs = [one for one in every.runs(config, len(knowledge.teachers)) if one.done]
+    runs = [one for one in every.runs(config, knowledge) if one.done]
     found = findings(dataset, knowledge, [finding(one, len(knowledge.teachers)) for one in runs], config)
     made = report(found, config.report)
     made.write(plan.out)

@@ -167,6 +167,11 @@ def test_students_of_all_seeds_share_the_soft_targets(
     assert found == before
 
 
+def test_a_control_without_a_cache_leaves_no_soft_targets(markov: Dataset, recipe: Recipe, tmp_path: Path) -> None:
+    distill(Assignment("sasrec", "C5", None), markov, recipe(epochs=1), tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
+
+
 def test_a_seed_changes_the_student(markov: Dataset, recipe: Recipe, tmp_path: Path) -> None:
     records = [
         distill(Assignment("sasrec", "A0", None), markov, recipe(epochs=1).seeded(seed), tmp_path / str(number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from training.dataset import Dataset
 from training.distillation.recipe import DistillConfig
 from training.distillation.rows import study_row
 from training.fitting import FitConfig
+from training.knowledge import TeacherKnowledge
 from training.study.config import StudyConfig
 from training.study.report import Report
 from training.study.study import Plan, study
@@ -71,6 +73,16 @@ def test_what_is_done_is_not_done_again_and_what_is_missing_is(found: Report, pl
     assert {one: one.stat().st_mtime_ns for one in kept} == kept
     assert lost.is_file()
     assert again.students[0].rows == found.students[0].rows  # the same seed learns the same
+
+
+def test_runs_of_another_cache_are_not_taken_for_done(
+    found: Report, markov: Dataset, both_known: Path, plan: Plan, config: StudyConfig
+) -> None:
+    assert found.users
+    knowledge = TeacherKnowledge.read(both_known, markov)
+    assert all(one.done for one in plan.runs(config, knowledge))
+    swapped = replace(knowledge, teachers=knowledge.teachers[::-1])
+    assert {one.row: one.done for one in plan.runs(config, swapped)} == {"A0": True, "A7": False, "C2": True}
 
 
 def test_unknown_names_are_refused_before_time_is_spent(plan: Plan, config: StudyConfig, tmp_path: Path) -> None:
