@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import PAD, ModelBundle, history_window
-from service.self_test import EncodesHistories, RetrievesItems
+from service.self_test import EncodesHistories, RetrievesItems, ScoresCandidates
 from service.timings import Timings
 
 
@@ -34,17 +34,54 @@ class Recommendation:
     scores: tuple[float, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class _Ranked:
+    """Allowed items by their catalogue indices, best first."""
+
+    items: NDArray[np.int64]
+    """[K]"""
+    scores: NDArray[np.floating]
+    """[K]"""
+
+    def by(self, scores: NDArray[np.float32]) -> _Ranked:
+        """Ranked anew by these scores [K]; of equal ones the one that was ahead stays ahead."""
+        order = np.argsort(-scores, kind="stable")  # [K]
+        return _Ranked(self.items[order], scores[order])
+
+
+def _without(
+    drop: NDArray[np.int64],
+    items: NDArray[np.int64] | NDArray[np.int32],
+    scores: NDArray[np.floating],
+    kept: int,
+) -> _Ranked:
+    """The first `kept` of ranked items that are allowed."""
+    allowed = np.flatnonzero(~np.isin(items, drop))[:kept]  # [<= kept]
+    return _Ranked(items[allowed].astype(np.int64, copy=False), scores[allowed])
+
+
 class Recommender:
-    """Window, encode, retrieve, drop.
+    """Window, encode, retrieve, drop; and where the bundle has a re-ranker, re-rank.
 
     Exactness: with k known items to drop, the best n + k of the catalogue hold the best n of what is allowed, whatever
     the k are. So the answer equals a full sort without them, and is filled whenever enough items are allowed.
+
+    A re-ranker is given the best allowed items, as many as the manifest says (n, where that is more). What is dropped
+    costs no candidate its place, and up to that many a shorter list is the head of a longer one.
     """
 
-    def __init__(self, bundle: ModelBundle, encoder: EncodesHistories, retrieval: RetrievesItems) -> None:
+    def __init__(
+        self,
+        bundle: ModelBundle,
+        encoder: EncodesHistories,
+        retrieval: RetrievesItems,
+        reranker: ScoresCandidates | None = None,
+    ) -> None:
         self._bundle = bundle
         self._encoder = encoder
         self._retrieval = retrieval
+        self._reranker = reranker
+        self._candidates = 0 if bundle.manifest.reranker is None else bundle.manifest.reranker.candidates
         self._length = bundle.manifest.encoder.max_history
 
     def recommend(self, query: Query, timings: Timings) -> Recommendation:
@@ -58,20 +95,26 @@ class Recommender:
         if not history.size:
             return self._popular(query, timings)
         with timings.measure("encode"):
-            user = self._encoder.encode(history_window(history, self._length)[np.newaxis])  # [1, D]
+            window = history_window(history, self._length)[np.newaxis]  # [1, L]
+            user = self._encoder.encode(window)  # [1, D]
         drop = self._drop(query, history)
+        kept = query.n if self._reranker is None else max(query.n, self._candidates)
         with timings.measure("retrieve"):
-            wanted = min(query.n + drop.size, len(self._bundle.catalog))
-            scores, items = self._retrieval.best(user, wanted)  # [1, K]
+            scores, items = self._retrieval.best(user, min(kept + drop.size, len(self._bundle.catalog)))  # [1, K]
         with timings.measure("rank"):
-            return self._keep("model", items[0], scores[0], drop, query.n)
+            best = _without(drop, items[0], scores[0], kept)
+        if self._reranker is not None and best.items.size:
+            with timings.measure("rerank"):
+                best = best.by(self._reranker.score(window, best.items[np.newaxis])[0])
+        with timings.measure("rank"):
+            return self._named("model", best, query.n)
 
     def _popular(self, query: Query, timings: Timings) -> Recommendation:
         with timings.measure("rank"):
             drop = self._drop(query, np.empty(0, np.int64))
             items = self._bundle.popular[: query.n + drop.size]  # [K]
             scores = 1.0 / np.arange(1, items.size + 1)  # [K]
-            return self._keep("popular", items, scores, drop, query.n)
+            return self._named("popular", _without(drop, items, scores, query.n), query.n)
 
     def _drop(self, query: Query, history: NDArray[np.int64]) -> NDArray[np.int64]:
         """Distinct known items that must not come back; [K]."""
@@ -81,17 +124,9 @@ class Recommender:
         known: NDArray[np.int64] = drop[drop != PAD]
         return known
 
-    def _keep(
-        self,
-        source: Literal["model", "popular"],
-        items: NDArray[np.int64] | NDArray[np.int32],
-        scores: NDArray[np.floating],
-        drop: NDArray[np.int64],
-        n: int,
-    ) -> Recommendation:
-        allowed = np.flatnonzero(~np.isin(items, drop))[:n]  # [<= n]
-        item_ids = map(self._bundle.catalog.item_id, items[allowed].tolist())
-        return Recommendation(source, tuple(item_ids), tuple(scores[allowed].tolist()))
+    def _named(self, source: Literal["model", "popular"], ranked: _Ranked, n: int) -> Recommendation:
+        item_ids = map(self._bundle.catalog.item_id, ranked.items[:n].tolist())
+        return Recommendation(source, tuple(item_ids), tuple(ranked.scores[:n].tolist()))
 
     def unknown(self, item_ids: Iterable[str]) -> list[str]:
         """Those of the ids that the catalogue does not know, each once, in their order."""

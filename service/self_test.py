@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import ModelBundle, SelfTestFailed
-from service.bundle.files import ENCODER, GOLDEN, RETRIEVAL
+from service.bundle.files import ENCODER, GOLDEN, RERANK, RETRIEVAL
 
 RELATIVE = 1e-4
 """Beside the manifest's absolute tolerance: other CPUs add float32 in another order."""
@@ -30,7 +30,20 @@ class RetrievesItems(Protocol):
         ...
 
 
-def self_test(bundle: ModelBundle, encoder: EncodesHistories, retrieval: RetrievesItems) -> None:
+class ScoresCandidates(Protocol):
+    """What the self-test and the recommender need of a re-ranker."""
+
+    def score(self, history: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+        """[B, L], [B, C] -> [B, C]."""
+        ...
+
+
+def self_test(
+    bundle: ModelBundle,
+    encoder: EncodesHistories,
+    retrieval: RetrievesItems,
+    reranker: ScoresCandidates | None = None,
+) -> None:
     """Replay the golden inputs one by one, as requests come.
 
     Raises:
@@ -45,6 +58,16 @@ def self_test(bundle: ModelBundle, encoder: EncodesHistories, retrieval: Retriev
         scores_hold = _close(scores[0], golden.scores[row], tolerance)
         if not scores_hold or not _same_items(items[0], golden.items[row], golden.scores[row], tolerance):
             raise SelfTestFailed(f"{bundle.folder / RETRIEVAL}: not the items of row {row} of {GOLDEN}")
+    if reranker is not None and golden.reranked is not None:
+        _replay_reranking(bundle, reranker, golden.reranked)
+
+
+def _replay_reranking(bundle: ModelBundle, reranker: ScoresCandidates, stored: NDArray[np.float32]) -> None:
+    golden = bundle.golden
+    for row in range(len(golden.history)):
+        found = reranker.score(golden.history[row : row + 1], golden.items[row : row + 1])  # [1, K]
+        if not _close(found[0], stored[row], bundle.manifest.parity.tolerance):
+            raise SelfTestFailed(f"{bundle.folder / RERANK}: not the scores of row {row} of {GOLDEN}")
 
 
 def _close(found: NDArray[np.float32], stored: NDArray[np.float32], tolerance: float) -> bool:

@@ -10,6 +10,7 @@ from service.encoder import Encoder
 from service.histories import Histories
 from service.model_thread import ModelThread
 from service.recommender import Query, Recommender
+from service.reranking import Reranker
 from service.retrieval import Retrieval
 from service.self_test import self_test
 from service.settings import Settings
@@ -51,8 +52,11 @@ def open_model(settings: Settings) -> Model:
     bundle = ModelBundle.read(settings.bundle)
     encoder = Encoder(settings.bundle, settings.device, settings.model_threads)
     retrieval = Retrieval(settings.bundle, settings.device, settings.model_threads)
-    self_test(bundle, encoder, retrieval)
-    recommender = Recommender(bundle, encoder, retrieval)
+    reranker = None
+    if bundle.manifest.reranker is not None:
+        reranker = Reranker(settings.bundle, settings.device, settings.model_threads)
+    self_test(bundle, encoder, retrieval, reranker)
+    recommender = Recommender(bundle, encoder, retrieval, reranker)
     for _ in range(WARM_UP_RUNS):  # memory arenas and caches, before anyone waits for them
         recommender.recommend(Query([bundle.catalog.item_id(1)], n=min(500, len(bundle.catalog))), Timings())
     return Model(bundle, recommender)

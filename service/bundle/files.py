@@ -25,6 +25,7 @@ from service.bundle.packed_strings import PackedStrings
 
 ENCODER = "encoder.onnx"
 RETRIEVAL = "retrieval.onnx"
+RERANK = "rerank.onnx"
 ITEM_VECTORS = "item_vectors.bin"
 POPULAR = "popular.npy"
 GOLDEN = "golden.npz"
@@ -56,6 +57,8 @@ class Golden:
     """[G, K] catalogue indices, best first"""
     scores: NDArray[np.float32]
     """[G, K]"""
+    reranked: NDArray[np.float32] | None = None
+    """[G, K] what the re-ranker says of these items, in their places; None: the bundle has none"""
 
     @classmethod
     def read(cls, path: Path) -> Golden:
@@ -65,14 +68,28 @@ class Golden:
             KeyError, ValueError, TypeError, OSError, EOFError, BadZipFile: the file holds no golden tables.
         """
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            golden = cls(arrays["history"], arrays["user"], arrays["items"], arrays["scores"])
+            golden = cls(arrays["history"], arrays["user"], arrays["items"], arrays["scores"], arrays.get("reranked"))
         if {golden.history.ndim, golden.user.ndim, golden.items.ndim, golden.scores.ndim} != {2}:
             raise ValueError("golden inputs and outputs are tables")
+        if golden.reranked is not None and golden.reranked.shape != golden.items.shape:
+            raise ValueError(
+                f"reranked {golden.reranked.shape} is not one score for each of items {golden.items.shape}"
+            )
         return golden
 
     def write(self, path: Path) -> None:
         """Write `golden.npz`."""
-        np.savez(path, history=self.history, user=self.user, items=self.items, scores=self.scores)
+        if self.reranked is None:
+            np.savez(path, history=self.history, user=self.user, items=self.items, scores=self.scores)
+            return
+        np.savez(
+            path,
+            history=self.history,
+            user=self.user,
+            items=self.items,
+            scores=self.scores,
+            reranked=self.reranked,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,15 +136,16 @@ class ModelBundle:
         """Files that are whole may still not belong together."""
         manifest, items = self.manifest, self.manifest.catalog.size
         vector_bytes = items * manifest.encoder.width * 4
-        claims = {
-            "item_ids.bin": (self.catalog.fingerprint == manifest.catalog.fingerprint, "fingerprint"),
-            "item_ids.offsets.npy": (len(self.catalog) == items, "number of items"),
-            f"{CARDS}.offsets.npy": (len(self.cards) == items, "number of items"),
-            POPULAR: (np.array_equal(np.sort(self.popular), np.arange(1, items + 1)), "list of all items"),
-            ITEM_VECTORS: (manifest.files[ITEM_VECTORS].bytes == vector_bytes, "size"),
-            GOLDEN: (self.golden.history.shape[1] == manifest.encoder.max_history, "history length"),
-        }
-        for name, (holds, what) in claims.items():
+        claims = (
+            ("item_ids.bin", self.catalog.fingerprint == manifest.catalog.fingerprint, "fingerprint"),
+            ("item_ids.offsets.npy", len(self.catalog) == items, "number of items"),
+            (f"{CARDS}.offsets.npy", len(self.cards) == items, "number of items"),
+            (POPULAR, np.array_equal(np.sort(self.popular), np.arange(1, items + 1)), "list of all items"),
+            (ITEM_VECTORS, manifest.files[ITEM_VECTORS].bytes == vector_bytes, "size"),
+            (GOLDEN, self.golden.history.shape[1] == manifest.encoder.max_history, "history length"),
+            (GOLDEN, (self.golden.reranked is None) == (manifest.reranker is None), "`reranked`"),
+        )
+        for name, holds, what in claims:
             if not holds:
                 raise BundleCorrupt(f"{self.folder / name}: its {what} is not the one that {MANIFEST} states")
 
@@ -136,15 +154,18 @@ def seal(folder: Path, draft: BundleDraft) -> Manifest:
     """Hash the files of a folder and write `manifest.json` and `manifest.sha256` into it.
 
     Raises:
-        BundleMissing: a file that every bundle has is not there.
+        BundleMissing: a file that every bundle has, or the re-ranker of which the draft speaks, is not there.
+        BundleCorrupt: a re-ranker is there of which the draft does not speak.
     """
     names = sorted(path.name for path in folder.iterdir() if path.name not in {MANIFEST, MANIFEST_HASH})
     _require(folder, names)
+    _require_both_or_none(folder, names, draft)
     files = {name: FileEntry(sha256=_sha256(folder / name), bytes=(folder / name).stat().st_size) for name in names}
     content = sha256("".join(f"{name} {entry.sha256}\n" for name, entry in files.items()).encode()).hexdigest()
     version = f"{draft.student.name}-{draft.student.row}-{content[:12]}"
     manifest = Manifest(**draft.model_dump(), model_version=version, files=files)
-    text = manifest.model_dump_json(indent=1) + "\n"
+    absent = {"reranker"} if manifest.reranker is None else None  # a bundle without one is one of before there were any
+    text = manifest.model_dump_json(indent=1, exclude=absent) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     (folder / MANIFEST_HASH).write_text(sha256(text.encode()).hexdigest() + "\n", encoding="ascii")
     return manifest
@@ -165,6 +186,7 @@ def _read_manifest(folder: Path) -> Manifest:
     except (ValidationError, ValueError, AttributeError) as error:
         raise BundleCorrupt(f"{path}: {error}") from error
     _require(folder, manifest.files)
+    _require_both_or_none(folder, manifest.files, manifest)
     return manifest
 
 
@@ -172,6 +194,14 @@ def _require(folder: Path, names: Iterable[str]) -> None:
     missing = sorted(set(REQUIRED) - set(names))
     if missing:
         raise BundleMissing(f"{folder}: no {', '.join(missing)}")
+
+
+def _require_both_or_none(folder: Path, names: Iterable[str], draft: BundleDraft) -> None:
+    """A re-ranker that is not spoken of would not be used; one that is must be there."""
+    if draft.reranker is not None and RERANK not in names:
+        raise BundleMissing(f"{folder}: no {RERANK} among its files, though {MANIFEST} has a `reranker`")
+    if draft.reranker is None and (RERANK in names or (folder / RERANK).exists()):
+        raise BundleCorrupt(f"{folder / RERANK}: {MANIFEST} has no `reranker`")
 
 
 def _check_file(path: Path, entry: FileEntry) -> None:

@@ -53,6 +53,24 @@ class RetrievalInfo(_Part):
     """Overlap of the top 20 with a full sort of the student's own scores, measured on the parity histories."""
 
 
+class RerankerInfo(_Part):
+    """`rerank.onnx`: history int64[B, L], candidates int64[B, C] -> scores float32[B, C], B and C free.
+
+    Of a student whose score needs the pair, so that no dot product gives it: retrieval proposes, this decides.
+    """
+
+    inputs: tuple[Literal["history"], Literal["candidates"]] = ("history", "candidates")
+    output: Literal["scores"] = "scores"
+    golden: Literal["reranked"] = "reranked"
+    """The table of `golden.npz` with the score that each golden history must give each of its golden items again."""
+    candidates: int = Field(default=200, ge=1)
+    """How many allowed items retrieval hands over, or n where more are asked for; fewer where the catalogue ends."""
+    recall: float = Field(ge=0, le=1)
+    """Share of the top 20 by the student's own score of every item that lie among so many candidates."""
+    max_abs_diff: float = Field(ge=0)
+    """Largest difference between a score of the graph and the student's, over the parity histories."""
+
+
 class StudentInfo(_Part):
     """The model and how it was made."""
 
@@ -106,6 +124,8 @@ class BundleDraft(_Part):
     offline_metrics: dict[str, dict[str, float]]
     """Protocol (`unmasked`, `masked`) -> metric -> value on the test users."""
     parity: ParityInfo
+    reranker: RerankerInfo | None = None
+    """None: retrieval's own scores are the student's."""
 
 
 class Manifest(BundleDraft):

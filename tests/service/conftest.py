@@ -7,14 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import uvicorn
+from numpy.typing import NDArray
 
 from service.app import create_app
-from service.bundle import ModelBundle
+from service.bundle import BundleDraft, Golden, ModelBundle, seal
+from service.bundle.manifest import RerankerInfo
 from service.embedded_redis import embedded_redis
 from service.settings import Settings
 from service.state import Model, open_model
@@ -53,6 +57,28 @@ def settings(tiny_bundle: Path, redis_url: str) -> Settings:
 @pytest.fixture(scope="session")
 def model(settings: Settings) -> Model:
     return open_model(settings)
+
+
+CANDIDATES = 20
+
+
+def pair_score(history: NDArray[np.int64], candidates: NDArray[np.int64]) -> NDArray[np.float32]:
+    """What `rerank.onnx` of the tests computes: int64[B, L], int64[B, C] -> float32[B, C]; no two items score alike."""
+    scores: NDArray[np.float32] = ((7 * candidates + history[:, -1:]) % 61).astype(np.float32)
+    return scores
+
+
+@pytest.fixture
+def reranked_bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
+    """The tiny bundle with a re-ranker that disagrees with retrieval about everything."""
+    folder = Path(shutil.copytree(tiny_bundle, tmp_path / "reranked"))
+    shutil.copy(DATA / "rerank.onnx", folder)
+    golden = Golden.read(folder / "golden.npz")
+    replace(golden, reranked=pair_score(golden.history, golden.items)).write(folder / "golden.npz")
+    draft = ModelBundle.read(tiny_bundle).manifest.model_dump(exclude={"model_version", "files"})
+    info = RerankerInfo(candidates=CANDIDATES, recall=CANDIDATES / 60, max_abs_diff=0)
+    seal(folder, BundleDraft.model_validate(draft | {"reranker": info}))
+    return folder
 
 
 @pytest.fixture

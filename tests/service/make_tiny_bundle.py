@@ -1,4 +1,5 @@
-"""Build `tests/service/data/tiny_bundle`, a whole bundle small enough to commit, and interactions beside it.
+"""Build `tests/service/data/tiny_bundle`, a whole bundle small enough to commit, and beside it interactions and a
+re-ranker that some tests put into it.
 
 Run by hand where onnx is installed: `python tests/service/make_tiny_bundle.py`. The service's tests read its output, so
 that they need neither onnx nor torch.
@@ -91,6 +92,7 @@ def main() -> None:
     np.save(folder / "popular.npy", (np.argsort(-counts, kind="stable") + 1).astype(np.int32))
     golden(folder, rng, len(catalog)).write(folder / "golden.npz")
     seal(folder, draft(catalog, vectors.size))
+    write_reranker(DATA / "rerank.onnx")
 
 
 def item_vectors(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -156,6 +158,28 @@ def write_retrieval(folder: Path, vectors: NDArray[np.float32]) -> None:
     ]
     constants = [table, numpy_helper.from_array(np.array(1, np.int64), "first")]
     save(folder / "retrieval.onnx", helper.make_graph(nodes, "retrieval", inputs, outputs, constants))
+
+
+def write_reranker(path: Path) -> None:
+    """Score = (7 * candidate + newest item of the history) mod 61: no two of the 60 items score alike."""
+    constants = [
+        numpy_helper.from_array(np.array(7, np.int64), "factor"),
+        numpy_helper.from_array(np.array(61, np.int64), "prime"),
+        numpy_helper.from_array(np.array([L - 1], np.int64), "last"),
+    ]
+    nodes = [
+        helper.make_node("Gather", ["history", "last"], ["newest"], axis=1),
+        helper.make_node("Mul", ["candidates", "factor"], ["times"]),
+        helper.make_node("Add", ["times", "newest"], ["sum"]),
+        helper.make_node("Mod", ["sum", "prime"], ["rest"]),
+        helper.make_node("Cast", ["rest"], ["scores"], to=TensorProto.FLOAT),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("history", TensorProto.INT64, ["B", L]),
+        helper.make_tensor_value_info("candidates", TensorProto.INT64, ["B", "C"]),
+    ]
+    outputs = [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["B", "C"])]
+    save(path, helper.make_graph(nodes, "rerank", inputs, outputs, constants))
 
 
 def save(path: Path, graph: onnx.GraphProto) -> None:

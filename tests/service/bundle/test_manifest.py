@@ -15,6 +15,8 @@ from service.bundle import Manifest, ModelBundle
         ({"catalog": {"size": 0, "fingerprint": "0" * 64}}, "size"),
         ({"catalog": {"size": 1, "fingerprint": "g" * 64}}, "fingerprint"),
         ({"model_version": ""}, "model_version"),
+        ({"reranker": {"recall": 1.0, "max_abs_diff": 0.0, "candidates": 0}}, "candidates"),
+        ({"reranker": {"recall": 1.0, "max_abs_diff": 0.0, "inputs": ["candidates", "history"]}}, "inputs"),
     ],
 )
 def test_what_cannot_be_is_refused(bundle: ModelBundle, change: dict[str, Any], named: str) -> None:
