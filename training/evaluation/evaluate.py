@@ -13,7 +13,8 @@ from training.dataset import Dataset
 from training.distillation.distill import load_student
 from training.evaluation.baselines import floors
 from training.evaluation.metrics import summary
-from training.evaluation.ranking import PROTOCOLS, Scorer, TwoTowerScorer, ranks_by_protocol
+from training.evaluation.ranking import PROTOCOLS, Scorer, ranks_by_protocol
+from training.evaluation.scoring import scorer_of
 from training.teachers.steps import load_teacher
 from training.two_tower import TwoTower
 
@@ -44,7 +45,7 @@ def evaluate(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) ->
 
 def _scorers(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) -> Iterator[tuple[str, Scorer]]:
     for folder in folders:
-        yield str(folder), TwoTowerScorer.of(load_model(folder, dataset))
+        yield str(folder), scorer_of(load_model(folder, dataset))
     if with_floors:
         yield from floors(dataset.interactions, dataset.split, len(dataset.catalog)).items()
 

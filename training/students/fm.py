@@ -72,23 +72,45 @@ class FM(Student, CausalTwoTower):
     def hidden(self, history: Tensor) -> Tensor:
         """float[B, L, D] for int64[B, L]."""
         items, seen = compacted(history)  # [B, L] each
-        context = self._newest(items) + self._mean(items)  # [B, L, d]
-        context = self.dropout(at_places(context, context.new_zeros(context.shape[2]), seen))  # [B, L, d]
-        return torch.cat([context, torch.ones_like(context[..., :1])], dim=2)  # [B, L, D]
+        context = self._newest(items).sum(dim=0) + self._mean(items)  # [B, L, d]
+        return self.user_vector(at_places(context, context.new_zeros(context.shape[2]), seen))  # [B, L, D]
+
+    def user_vector(self, context: Tensor) -> Tensor:
+        """float[..., D] of the sum of the context's fields, float[..., d]."""
+        context = self.dropout(context)  # [..., d]
+        return torch.cat([context, torch.ones_like(context[..., :1])], dim=-1)  # [..., D]
+
+    def context_fields(self, history: Tensor) -> Tensor:
+        """x_f v_f of every field of the context, the newest item first and the mean last: float[B, L, F, d]."""
+        items, seen = compacted(history)  # [B, L] each
+        fields = torch.cat([self._newest(items), self._mean(items)[None]])  # [F, B, L, d]
+        flat = fields.permute(1, 2, 0, 3).flatten(2)  # [B, L, F d]
+        found = at_places(flat, flat.new_zeros(flat.shape[2]), seen)  # [B, L, F d]
+        return found.view(*history.shape, fields.shape[0], fields.shape[3])  # [B, L, F, d]
 
     def item_matrix(self) -> Tensor:
         """float[N+1, D]."""
-        item, category, brand = self.item.weight, self.category(self.category_of), self.brand(self.brand_of)
-        pairs = (item * category + item * brand + category * brand).sum(dim=1, keepdim=True)  # [N+1, 1]
-        linear = self.item_bias.weight + self.category_bias(self.category_of) + self.brand_bias(self.brand_of)
-        return torch.cat([item + category + brand, linear + pairs], dim=1)  # [N+1, D]
+        return self.item_vectors(torch.arange(self.category_of.shape[0], device=self.category_of.device))
+
+    def item_vectors(self, items: Tensor) -> Tensor:
+        """float[..., D] of some items int64[...]."""
+        item, category, brand = self.item_fields(items).unbind(dim=-2)  # [..., d] each
+        pairs = (item * category + item * brand + category * brand).sum(dim=-1, keepdim=True)  # [..., 1]
+        categories, brands = self.category_of[items], self.brand_of[items]  # [...] each
+        linear = self.item_bias(items) + self.category_bias(categories) + self.brand_bias(brands)  # [..., 1]
+        return torch.cat([item + category + brand, linear + pairs], dim=-1)  # [..., D]
+
+    def item_fields(self, items: Tensor) -> Tensor:
+        """The factors of some items int64[...], their categories and their brands: float[..., 3, d]."""
+        categories, brands = self.category_of[items], self.brand_of[items]  # [...] each
+        return torch.stack([self.item(items), self.category(categories), self.brand(brands)], dim=-2)  # [..., 3, d]
 
     def _newest(self, items: Tensor) -> Tensor:
-        """The newest items after every one of compacted histories, each scaled by its place: float[B, L, d]."""
+        """The newest items after every one of compacted histories, each scaled by its place: float[recent, B, L, d]."""
         length, recent = items.shape[1], self.place.numel()
         factors = nn.functional.pad(self.recent(items), (0, 0, recent - 1, 0))  # [B, recent - 1 + L, d]
         shifted = (factors[:, recent - 1 - k : recent - 1 - k + length] for k in range(recent))  # [B, L, d] each
-        return torch.stack([self.place[k] * one for k, one in enumerate(shifted)]).sum(dim=0)  # [B, L, d]
+        return torch.stack([self.place[k] * one for k, one in enumerate(shifted)])  # [recent, B, L, d]
 
     def _mean(self, items: Tensor) -> Tensor:
         """The mean of compacted histories up to every item: float[B, L, d]."""
