@@ -1,4 +1,7 @@
-"""A student as two ONNX graphs: `encoder.onnx` makes the user vector, `retrieval.onnx` finds the nearest items."""
+"""A student as two ONNX graphs: `encoder.onnx` makes the user vector, `retrieval.onnx` finds the nearest items.
+
+The third, that only some have, is in `export.reranking`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -46,26 +50,47 @@ def write_encoder(student: TwoTower, path: Path) -> None:
     Raises:
         ExportError: the graph's batch is fixed, or the model is beyond the 2 GB that one ONNX file holds.
     """
-    _require_one_file(student)
-    model = _traced(student)
+    history = torch.ones(2, student.max_history, dtype=torch.int64)  # [2, L]
+    write_traced(_Encode(student), Signature({"history": history}, (("batch",),), "user"), path)
+
+
+@dataclass(frozen=True, eq=False)
+class Signature:
+    """What goes into a graph and what comes out."""
+
+    examples: dict[str, Tensor]
+    """By name, in the order of `forward`."""
+    free: tuple[tuple[str, ...], ...]
+    """For each of them the names of its first dimensions, which requests choose."""
+    output: str
+
+
+def write_traced(module: nn.Module, signature: Signature, path: Path) -> None:
+    """Write what `forward` does.
+
+    Raises:
+        ExportError: the graph's batch is fixed, or the model is beyond the 2 GB that one ONNX file holds.
+    """
+    _require_one_file(module)
+    model = _traced(module, signature)
     require_free_batch(model)
     _forget_origin(model)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def _traced(student: TwoTower) -> onnx.ModelProto:
-    example = torch.ones(2, student.max_history, dtype=torch.int64)  # [2, L]
+def _traced(module: nn.Module, signature: Signature) -> onnx.ModelProto:
+    dims = {name: torch.export.Dim(name, min=1, max=4096) for names in signature.free for name in names}
     with _quiet_exporter(), torch.no_grad():  # a recurrence is traced with its gradient otherwise
         program = torch.onnx.export(
-            _Encode(student).eval(),
-            (example,),
+            module.eval(),
+            tuple(signature.examples.values()),
             dynamo=True,
             verbose=False,
             opset_version=OPSET,
-            input_names=["history"],
-            output_names=["user"],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},),
+            input_names=list(signature.examples),
+            output_names=[signature.output],
+            dynamic_shapes=tuple({at: dims[name] for at, name in enumerate(names)} for names in signature.free),
         )
     if program is None:
         raise ExportError("the exporter gave no graph")
@@ -124,9 +149,9 @@ def _external(name: str, table: NDArray[np.float32]) -> TensorProto:
     return tensor
 
 
-def _require_one_file(student: TwoTower) -> None:
+def _require_one_file(module: nn.Module) -> None:
     """Protobuf ends at 2 GB, and says so only after minutes of work."""
-    size = sum(one.nbytes for one in student.state_dict().values())
+    size = sum(one.nbytes for one in module.state_dict().values())
     if size > LARGEST_FILE:
         raise ExportError(f"the student's {size:,} bytes do not fit one ONNX file of at most {LARGEST_FILE:,}")
 
@@ -149,6 +174,7 @@ def _quiet_exporter() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r".*treespec, LeafSpec", category=FutureWarning)
+            warnings.filterwarnings("ignore", message=r"# The axis name: \w+ will not be used", category=UserWarning)
             warnings.filterwarnings("ignore", message=r"_check_is_size will be removed", category=FutureWarning)
             # torch.nn.GRU keeps a second list of its parameters, which the exporter swaps and puts back
             warnings.filterwarnings(

@@ -122,15 +122,15 @@ def _compare(
         for part in (slice(start, start + size) for start in range(0, len(histories), size)):
             found = onnx_student.encode(histories[part])  # [B, D]
             top, chosen = onnx_student.top(found, min(TOP, len(items) - 1))  # [B, K] each
-            worst = max(worst, _apart(found, users[part]), _apart(top, _at(scores[part], chosen)))
+            worst = max(worst, apart(found, users[part]), apart(top, _at(scores[part], chosen)))
             overlaps.append(_overlap(scores[part], chosen))
     return worst, np.concatenate(overlaps)
 
 
-def _apart(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
-    """Infinite where either is no number: NaN must never pass a comparison."""
-    apart = np.abs(found - wanted)
-    return float(apart.max()) if bool(np.isfinite(apart).all()) else np.inf
+def apart(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """The largest difference; infinite where either is no number: NaN must never pass a comparison."""
+    difference = np.abs(found - wanted)
+    return float(difference.max()) if bool(np.isfinite(difference).all()) else np.inf
 
 
 def _at(scores: NDArray[np.float32], chosen: NDArray[np.int64]) -> NDArray[np.float32]:

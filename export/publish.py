@@ -16,14 +16,16 @@ from export.errors import ExportError
 from export.graphs import OPSET, write_encoder, write_retrieval
 from export.histories import GOLDEN, proof_histories
 from export.parity import TOLERANCE, TOP, OnnxStudent, Parity, prove_parity
+from export.reranking import OnnxReranker, prove_reranking, write_reranker
 from service.bundle import PAD, BundleDraft, Golden, Manifest, ModelBundle, PackedStrings, seal
-from service.bundle.files import CARDS, ENCODER, MANIFEST, POPULAR
+from service.bundle.files import CARDS, ENCODER, MANIFEST, POPULAR, RERANK
 from service.bundle.files import GOLDEN as GOLDEN_FILE
 from service.bundle.manifest import (
     CatalogInfo,
     DataInfo,
     EncoderInfo,
     ParityInfo,
+    RerankerInfo,
     RetrievalInfo,
     StudentInfo,
     TeacherInfo,
@@ -33,7 +35,9 @@ from training.dataset import Dataset
 from training.distillation.distill import load_student
 from training.evaluation.baselines import Popularity
 from training.evaluation.metrics import summary
-from training.evaluation.ranking import TwoTowerScorer, ranks_by_protocol
+from training.evaluation.ranking import ranks_by_protocol
+from training.evaluation.scoring import scorer_of
+from training.reranker import Reranker
 from training.two_tower import TwoTower
 
 
@@ -49,11 +53,21 @@ def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
         ExportError: `bundle` cannot be written, or holds something else than a bundle.
         ParityBroken: the graphs are not the student.
     """
+    _require_replaceable(bundle.resolve())
+    dataset = Dataset.read(data or run / read_record(run).data_folder)
+    student, record = load_student(run, dataset)
+    return publish_student(student.served(), record, dataset, bundle)
+
+
+def publish_student(student: TwoTower, record: ModelRecord, dataset: Dataset, bundle: Path) -> Manifest:
+    """The same of a student in memory, in evaluation mode; `record` says how it was made.
+
+    Raises:
+        ExportError: `bundle` cannot be written, or holds something else than a bundle.
+        ParityBroken: the graphs are not the student.
+    """
     bundle = bundle.resolve()
     _require_replaceable(bundle)
-    dataset = Dataset.read(data or run / read_record(run).data_folder)
-    loaded, record = load_student(run, dataset)
-    student = loaded.served()
     with _aside(bundle) as aside:
         _write_files(student, dataset, aside)
         manifest = seal(aside, _draft(student, record, dataset, aside))
@@ -90,14 +104,17 @@ def _write_files(student: TwoTower, dataset: Dataset, folder: Path) -> None:
     np.save(folder / POPULAR, (np.argsort(-count, kind="stable") + 1).astype(np.int32))
     write_encoder(student, folder / ENCODER)
     write_retrieval(student.item_matrix().detach().numpy()[PAD + 1 :], folder)
+    if isinstance(student, Reranker):
+        write_reranker(student, folder / RERANK)
 
 
 def _draft(student: TwoTower, record: ModelRecord, dataset: Dataset, folder: Path) -> BundleDraft:
     histories = proof_histories(dataset, student.max_history)  # [H, L]
     graphs = OnnxStudent.load(folder)
     parity = prove_parity(student, graphs, histories)
-    _write_golden(graphs, histories[:GOLDEN], len(dataset.catalog), folder)
-    ranks = ranks_by_protocol(TwoTowerScorer.of(student), dataset.interactions, dataset.split.test)
+    reranker, reranking = _proven_reranker(student, graphs, histories, folder)
+    _write_golden((graphs, reranker), histories[:GOLDEN], len(dataset.catalog), folder)
+    ranks = ranks_by_protocol(scorer_of(student), dataset.interactions, dataset.split.test)
     width = student.item_matrix().shape[1]
     return BundleDraft(
         created_at=datetime.now(UTC),
@@ -114,7 +131,17 @@ def _draft(student: TwoTower, record: ModelRecord, dataset: Dataset, folder: Pat
         ),
         offline_metrics={protocol: summary(found) for protocol, found in ranks.items()},
         parity=_parity_info(parity),
+        reranker=reranking,
     )
+
+
+def _proven_reranker(
+    student: TwoTower, graphs: OnnxStudent, histories: NDArray[np.int64], folder: Path
+) -> tuple[OnnxReranker | None, RerankerInfo | None]:
+    if not isinstance(student, Reranker):
+        return None, None
+    reranker = OnnxReranker.load(folder)
+    return reranker, prove_reranking(student, (graphs, reranker), histories)
 
 
 def _student_info(record: ModelRecord) -> StudentInfo:
@@ -137,10 +164,14 @@ def _parity_info(parity: Parity) -> ParityInfo:
     )
 
 
-def _write_golden(graphs: OnnxStudent, histories: NDArray[np.int64], items: int, folder: Path) -> None:
-    user = graphs.encode(histories)  # [G, D]
-    scores, chosen = graphs.top(user, min(TOP, items))  # [G, K] each
-    Golden(histories, user, chosen, scores).write(folder / GOLDEN_FILE)
+def _write_golden(
+    graphs: tuple[OnnxStudent, OnnxReranker | None], histories: NDArray[np.int64], items: int, folder: Path
+) -> None:
+    two_towers, reranker = graphs
+    user = two_towers.encode(histories)  # [G, D]
+    scores, chosen = two_towers.top(user, min(TOP, items))  # [G, K] each
+    reranked = None if reranker is None else reranker.score(histories, chosen)  # [G, K]
+    Golden(histories, user, chosen, scores, reranked).write(folder / GOLDEN_FILE)
 
 
 def take_the_place_of(bundle: Path, aside: Path) -> None:
