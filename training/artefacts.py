@@ -67,6 +67,8 @@ class TeachersHeard(Config):
     """[S', M] the weights at evenly taken rows."""
     agreement: float
     """Mean over rows of sum_m w^m b^m."""
+    named: float
+    """Probability of the items that the soft targets keep by name, the mean over the same rows."""
     rows: int
 
 

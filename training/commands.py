@@ -34,6 +34,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pret
 
 TEACHERS = "unisrec, recformer or unim2rec."
 STUDENTS = f"{', '.join(KNOWN_STUDENTS)}."
+HOLDS = {True: "holds", False: "does not hold", None: "not measured"}
 DataFolder = Annotated[Path, typer.Option("--data", help="Folder of a prepared data set.")]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write. Run again after an interruption: it goes on.")]
 Seed = Annotated[int | None, typer.Option(help="In place of the recipe's seed.", min=0)]
@@ -200,7 +201,7 @@ def _study(
         plan = Plan(data, knowledge, out, tuple(student or ("sasrec",)), tuple(row or ()), seeds, jobs)
         found = study(plan, StudyConfig.from_toml(config))
         for verdict in found.verdicts:
-            _say(f"{ {True: 'holds', False: 'does not hold', None: 'not measured'}[verdict.holds] }: {verdict.text}")
+            _say(f"{HOLDS[verdict.holds]}: {verdict.student}, {verdict.protocol}: {verdict.text}")
         _say(f"the report lies in {out}")
 
 

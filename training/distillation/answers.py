@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,8 +21,8 @@ class Answers:
     """int64[R] flat rows"""
     target: Tensor
     """int64[R] catalogue indices of what came next"""
-    prefixes: Tensor
-    """int64[R, L] what came before, the target itself left out; PAD elsewhere"""
+    prefixes: Callable[[], Tensor]
+    """int64[R, L] what came before, the target itself left out; PAD elsewhere. Asked for by few: made when asked for"""
     hidden: Tensor
     """float[R, D] user vectors"""
     items: Tensor
@@ -35,7 +36,7 @@ class Answers:
         hidden = student.hidden(batch.history)[batch.asked]  # [R, D]
         items = student.item_matrix()  # [N+1, D]
         log_q = (hidden @ items[1:].T).log_softmax(dim=-1)  # [R, N]
-        return cls(batch.row[batch.asked], batch.target[batch.asked], batch.prefixes(), hidden, items, log_q)
+        return cls(batch.row[batch.asked], batch.target[batch.asked], batch.prefixes, hidden, items, log_q)
 
     @property
     def nll(self) -> Tensor:

@@ -43,7 +43,7 @@ def candidates(answers: Answers, added: AddedCandidates, panel: TeacherPanel) ->
     place = torch.full((items + 1,), chosen.numel(), device=chosen.device)  # [N+1]: C stands for "not among them"
     place[chosen] = torch.arange(chosen.numel(), device=chosen.device)
     blocked = torch.zeros(answers.target.numel(), chosen.numel() + 1, dtype=torch.bool, device=chosen.device)
-    blocked.scatter_(1, place[answers.prefixes], value=True)  # [R, C+1]
+    blocked.scatter_(1, place[answers.prefixes()], value=True)  # [R, C+1]
     return Candidates(chosen, place[answers.target], blocked[:, :-1])
 
 

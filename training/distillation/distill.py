@@ -37,7 +37,8 @@ from training.students.base import Student
 from training.students.registry import student_family
 
 SOFT_TARGETS = "soft-targets"
-_SAMPLE = 2000
+_SAMPLE = 500
+"""Rows of which the weights are kept for the plots."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def _heard(taught: Tutoring) -> TeachersHeard | None:
         mean_weight=tuple(np.asarray(weight, dtype=np.float64).mean(axis=0).tolist()),
         weight_sample=tuple(tuple(one) for one in np.asarray(weight[sample], dtype=np.float64).round(4).tolist()),
         agreement=float(np.mean(taught.targets.agreement, dtype=np.float64)),
+        named=float(np.exp(taught.targets.log_p[sample].astype(np.float64)).sum(axis=1).mean()),
         rows=len(weight),
     )
 

@@ -31,6 +31,10 @@ class GraphBatch:
     target: Tensor
     """int64[B] that item"""
 
+    def no_prefixes(self) -> Tensor:
+        """int64[B, 0]: a graph knows no before and after."""
+        return self.target.new_empty(self.target.numel(), 0)  # [B, 0]
+
     def to(self, device: torch.device) -> GraphBatch:
         """The same batch on another device."""
         return GraphBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
@@ -69,8 +73,7 @@ class GraphLesson:
         hidden = users[batch.user]  # [B, D]
         log_q = (hidden @ items[1:].T).log_softmax(dim=-1)  # [B, N]
         edges = -log_q[batch.line, batch.item - 1]  # [E]
-        prefixes = batch.target[:, None][:, :0]  # [B, 0]: the graph knows no before and after
-        answers = Answers(batch.row, batch.target, prefixes, hidden, items, log_q)
+        answers = Answers(batch.row, batch.target, batch.no_prefixes, hidden, items, log_q)
         lengths = self.student.squared_length(batch.user, batch.item)  # []
         loss = edges.mean() + self.penalty * lengths + self.tutoring.loss(answers, epoch)  # []
         return StepLoss(loss, batch.user.numel())

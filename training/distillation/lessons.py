@@ -8,6 +8,7 @@ from training.distillation.graph_lesson import GraphLesson
 from training.distillation.sequence_lesson import SequenceLesson
 from training.distillation.tutoring import Tutoring
 from training.fitting import Objective
+from training.reranker import Reranker
 from training.students.base import Student
 from training.students.lightgcn import LightGCN
 from training.two_tower import CausalTwoTower
@@ -21,6 +22,6 @@ def lesson(dataset: Contents, student: Student, tutoring: Tutoring, rows_per_bat
     """
     if isinstance(student, LightGCN):
         return GraphLesson(student, tutoring, dataset, rows_per_batch)
-    if isinstance(student, CausalTwoTower):
+    if isinstance(student, CausalTwoTower) and not isinstance(student, Reranker):  # its dot product is not its score
         return SequenceLesson.over(dataset, student, tutoring, rows_per_batch)
     raise ConfigError(f"nobody knows how {type(student).__name__} is taught")

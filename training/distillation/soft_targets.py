@@ -61,11 +61,21 @@ class SoftTargets:
         """Map them into memory."""
         return cls(*(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS))
 
-    def at(self, rows: Tensor) -> Targets:
-        """The targets at some flat rows int64[R]."""
+    def places(self, rows: Tensor) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Where some flat rows int64[R] stand among the S, and which of them do: [R] each."""
         wanted = rows.cpu().numpy()  # [R]
         place = np.searchsorted(self.row, wanted).clip(max=self.row.size - 1)  # [R]
-        known = self.row[place] == wanted  # [R]
+        return place, self.row[place] == wanted
+
+    def weights_at(self, rows: Tensor) -> Tensor:
+        """w at some flat rows, float[M, R]; 0 where no teacher scored the row."""
+        place, known = self.places(rows)  # [R] each
+        weight = self.weight[place].astype(np.float32) * known[:, None]  # [R, M]
+        return torch.from_numpy(weight.T).to(rows.device)  # [M, R]
+
+    def at(self, rows: Tensor) -> Targets:
+        """The targets at some flat rows int64[R]."""
+        place, known = self.places(rows)  # [R] each
         item, log_p = self.item[place].astype(np.int64), self.log_p[place].astype(np.float32)  # [R, K] each
         device = rows.device
         return Targets(

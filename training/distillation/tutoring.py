@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -39,8 +40,9 @@ class Tutoring:
     curriculum: OpenRows | None = None
     dropped_after: nn.Module | None = None
     """What learns with the student and is not served."""
-    heard: HeardTeachers | None = field(default=None)
-    targets: SoftTargets | None = field(default=None)
+    heard: HeardTeachers | None = None
+    targets: SoftTargets | None = None
+    """None: no tutor works with them."""
 
     def loss(self, answers: Answers, epoch: int) -> Tensor:
         """lambda(e) times what the tutors say; `epoch` counts from 1."""
@@ -78,46 +80,55 @@ def tutoring(row: Row, config: DistillConfig, material: TeachingMaterial) -> Tut
     teachers = heard(teaching, material.knowledge, material.dataset)
     if teaching.lesson == "none":
         return Tutoring(heard=teachers)
-    panel = TeacherPanel(teachers.memories, config.fit.pick_device())
-    targets = _targets(teaching, config, material, teachers)
-    tutors: list[tuple[float, Tutor]] = [(config.weight, _tutor(teaching, config, (panel, targets)))]
-    alignment = None
-    if teaching.alignment:
-        alignment = Alignment(material.student_width, [one.entry.width for one in teachers.memories])
-        tutors.append((config.alignment, AlignmentTutor(alignment, panel, targets)))
-    return Tutoring(
-        tutors,
-        config.warm_up_epochs,
-        OpenRows.of(targets, config.curriculum) if teaching.curriculum else None,
-        alignment,
-        teachers,
-        targets,
-    )
+    staff = _Staff(teaching, config, material, teachers)
+    alignment = staff.alignment() if teaching.alignment else None
+    tutors = [(config.weight, staff.tutor())]
+    if alignment is not None:
+        tutors.append((config.alignment, AlignmentTutor(alignment, staff.panel, staff.targets)))
+    curriculum = OpenRows.of(staff.targets, config.curriculum) if teaching.curriculum else None
+    return Tutoring(tutors, config.warm_up_epochs, curriculum, alignment, teachers, staff.targets_if_made)
 
 
-def _targets(
-    teaching: Teaching, config: DistillConfig, material: TeachingMaterial, teachers: HeardTeachers
-) -> SoftTargets:
-    keeping = Keeping(max(config.top, config.ranked), config.temperature)
-    weigh = _weigh(teaching, config, material, teachers)
-    return soft_targets(material.dataset, teachers, weigh, keeping, material.targets_folder)
+@dataclass(frozen=True, eq=False)
+class _Staff:
+    """What tutors work with. Soft targets cost a pass over the catalogue for every row, the panel holds every teacher's
+    item vectors: each is made when a tutor of the row asks for it."""
 
+    teaching: Teaching
+    config: DistillConfig
+    material: TeachingMaterial
+    teachers: HeardTeachers
 
-def _weigh(
-    teaching: Teaching, config: DistillConfig, material: TeachingMaterial, teachers: HeardTeachers
-) -> tuple[str, Weigh]:
-    if teaching.weighting == "learned" and len(teachers) > 1:
-        return f"learned {config.learned_gate}", gate_weights(material.dataset, teachers, config.learned_gate)
-    return f"{teaching.weighting} {teaching.powers}", lambda _, judged: weights(teaching, judged)
+    @cached_property
+    def targets(self) -> SoftTargets:
+        keeping = Keeping(max(self.config.top, self.config.ranked), self.config.temperature)
+        material = self.material
+        return soft_targets(material.dataset, self.teachers, self._weigh(), keeping, material.targets_folder)
 
+    @cached_property
+    def panel(self) -> TeacherPanel:
+        return TeacherPanel(self.teachers.memories, self.config.fit.pick_device())
 
-def _tutor(teaching: Teaching, config: DistillConfig, heard_by: tuple[TeacherPanel, SoftTargets]) -> Tutor:
-    panel, targets = heard_by
-    if teaching.lesson == "relaxed ranking":
-        return RelaxedRankingTutor(targets, config.ranked, config.unranked)
-    if teaching.lesson == "dllm2rec":
-        return Dllm2RecTutor(panel, config.ranked)
-    if config.candidates == "catalogue":
-        gate = RowGate(targets.agreement, targets.label_nll, config.gate) if config.gate else None
-        return SoftTargetTutor(targets, config.temperature, gate)
-    return CandidateTutor(panel, teaching, config.candidates, config.temperature)
+    @property
+    def targets_if_made(self) -> SoftTargets | None:
+        return self.__dict__.get("targets")
+
+    def alignment(self) -> Alignment:
+        return Alignment(self.material.student_width, [one.entry.width for one in self.teachers.memories])
+
+    def tutor(self) -> Tutor:
+        config = self.config
+        if self.teaching.lesson == "relaxed ranking":
+            return RelaxedRankingTutor(self.targets, config.ranked, config.unranked)
+        if self.teaching.lesson == "dllm2rec":
+            return Dllm2RecTutor(self.panel, config.ranked)
+        if config.candidates != "catalogue":
+            return CandidateTutor(self.panel, self.teaching, config.candidates, config.temperature)
+        gate = RowGate(self.targets.agreement, self.targets.label_nll, config.gate) if config.gate else None
+        return SoftTargetTutor(self.targets, config.temperature, gate)
+
+    def _weigh(self) -> tuple[str, Weigh]:
+        teaching, gate = self.teaching, self.config.learned_gate
+        if teaching.weighting == "learned" and len(self.teachers) > 1:
+            return f"learned {gate}", gate_weights(self.material.dataset, self.teachers, gate)
+        return f"{teaching.weighting} {teaching.powers}", lambda _, judged: weights(teaching, judged)

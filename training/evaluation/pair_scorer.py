@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from service.bundle import PAD
+from training.evaluation.ranking import cut_histories
 from training.interactions import Interactions
 from training.reranker import Reranker
-from training.sequences import sequences_at
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,7 @@ class PairScorer:
 
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[E, N+1]."""
-        history = torch.tensor(sequences_at(interactions, rows, self.model.max_history).history)  # [E, L]
-        longest = max(int((history != PAD).sum(dim=1).max()), 1)
+        history = cut_histories(interactions, rows, self.model.max_history)  # [E, L]
         with torch.no_grad():
-            scores = self.model.catalogue_scores(history[:, -longest:].to(self.device))  # [E, N+1]
+            scores = self.model.catalogue_scores(history.to(self.device))  # [E, N+1]
         return scores.cpu().numpy()

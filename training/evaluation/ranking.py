@@ -50,12 +50,18 @@ class TwoTowerScorer:
 
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score as the service does: encode the window, dot with every item."""
-        history = torch.tensor(sequences_at(interactions, rows, self.max_history).history)  # [E, L]
-        longest = max(int((history != PAD).sum(dim=1).max()), 1)
+        history = cut_histories(interactions, rows, self.max_history)  # [E, L]
         with torch.no_grad():
-            users = self.encode(history[:, -longest:].to(self.items.device))  # [E, D]
+            users = self.encode(history.to(self.items.device))  # [E, D]
             scores = users @ self.items.T  # [E, N+1]
         return scores.cpu().numpy()
+
+
+def cut_histories(interactions: Interactions, rows: NDArray[np.int64], length: int) -> torch.Tensor:
+    """What came before each flat row, at most the newest `length`, cut on the left to the longest: int64[E, L]."""
+    history = torch.tensor(sequences_at(interactions, rows, length).history)  # [E, L]
+    longest = max(int((history != PAD).sum(dim=1).max()), 1)
+    return history[:, -longest:]  # [E, <= L]
 
 
 def target_ranks(scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocol: Masking) -> Ranks:

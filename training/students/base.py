@@ -31,7 +31,7 @@ class Student(TwoTower):
 
 
 SEED_SPREAD = 0.1
-"""Standard deviation of a seeded table: five times that of a random one, whose first steps would wash the seed out."""
+"""Standard deviation of a seeded table: five times that of SASRec's random one."""
 
 
 def seed_table(table: nn.Embedding, components: Tensor) -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from training.artefacts import RECORD, ModelRecord, read_record
 from training.config import ConfigError
@@ -24,7 +22,6 @@ from training.knowledge import gather
 from training.study.findings import RanksByProtocol, RunFinding
 
 RANKS = "ranks.npz"
-LOG = "log.txt"
 SELF_TAUGHT = "C2"
 SELF_KNOWLEDGE = "self-knowledge"
 
@@ -42,8 +39,6 @@ class Run:
     folder: Path
     teachers: tuple[str, ...]
     """sha256 of the weights of every teacher in the cache."""
-    threads: int | None = None
-    """Of the run's process; None: as many as there are cores."""
 
     @property
     def seed(self) -> int:
@@ -77,23 +72,8 @@ class Run:
         return self.folder.parents[1] / "A0" / str(self.seed)
 
 
-def carry_out(run: Run) -> str:
-    """Train and measure, in a process of its own; what is done is not done again. Its output goes to a log.
-
-    Returns:
-        The run's label.
-    """
-    if run.done:
-        return run.label
-    if run.threads:
-        torch.set_num_threads(run.threads)
-    run.folder.mkdir(parents=True, exist_ok=True)
-    with (run.folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-        _train(run)
-    return run.label
-
-
-def _train(run: Run) -> None:
+def carry_out(run: Run) -> None:
+    """Train and measure."""
     (run.folder / RANKS).unlink(missing_ok=True)
     dataset = Dataset.read(run.data)
     knowledge = _own_knowledge(run, dataset) if run.row == SELF_TAUGHT else run.knowledge

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
-import torch
 from pydantic import Field, JsonValue
 
 from training.artefacts import RECORD, read_record
@@ -18,7 +15,7 @@ from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill
 from training.distillation.recipe import DistillConfig
-from training.progress import progress_bar
+from training.study.fresh_processes import Work, in_fresh_processes
 
 RESULT = "search.json"
 
@@ -88,18 +85,18 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     """Train every point that is not trained yet, and say which is best on validation.
 
     Raises:
-        ConfigError: a point that is no recipe.
+        ConfigError: a point that is no recipe, or a training that failed; its log is named.
     """
     points = config.points()
     recipes = [config.recipe(point) for point in points]  # all are checked before time is spent
-    todo = list(zip(recipes, _folders(plan, recipes), strict=True))
-    with (
-        progress_bar("search", len(todo)) as bar,
-        ProcessPoolExecutor(plan.jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool,
-    ):
-        for future in as_completed(pool.submit(_try, plan, recipe, folder) for recipe, folder in todo):
-            bar.advance(f"validation {future.result():.4f}")
-    trials = sorted(_trials(points, _folders(plan, recipes)), key=lambda one: -one.validation)
+    folders = [plan.out / "trials" / recipe.hash[:16] for recipe in recipes]
+    works = [
+        Work(f"{point}", folder, partial(_train, plan, recipe, folder))
+        for point, recipe, folder in zip(points, recipes, folders, strict=True)
+        if not (folder / RECORD).is_file()
+    ]
+    in_fresh_processes("search", works, plan.jobs, done_before=len(recipes) - len(works))
+    trials = sorted(_trials(points, folders), key=lambda one: -one.validation)
     result = SearchResult(
         student=plan.assignment.family,
         row=plan.assignment.row,
@@ -111,20 +108,8 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     return result
 
 
-def _folders(plan: SearchPlan, recipes: Sequence[DistillConfig]) -> list[Path]:
-    return [plan.out / "trials" / recipe.hash[:16] for recipe in recipes]
-
-
-def _try(plan: SearchPlan, recipe: DistillConfig, folder: Path) -> float:
-    """Train one point in this process, unless it is there: its validation value."""
-    if not (folder / RECORD).is_file():
-        if plan.jobs > 1:
-            torch.set_num_threads(1)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "log.txt").open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-            distill(plan.assignment, Dataset.read(plan.data), recipe, folder)
-    record = read_record(folder)
-    return record.curve[record.best_epoch - 1].validation
+def _train(plan: SearchPlan, recipe: DistillConfig, folder: Path) -> None:
+    distill(plan.assignment, Dataset.read(plan.data), recipe, folder)
 
 
 def _trials(points: Sequence[dict[str, JsonValue]], folders: Sequence[Path]) -> Iterator[Trial]:

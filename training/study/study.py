@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from training.dataset import Dataset
 from training.distillation.rows import ROWS, study_row
 from training.evaluation.baselines import Popularity
 from training.knowledge import TeacherKnowledge
-from training.progress import progress_bar
 from training.students.registry import student_family
 from training.study.config import StudyConfig
 from training.study.findings import Findings, KnowledgeCost, RunFinding
+from training.study.fresh_processes import Work, in_fresh_processes
 from training.study.page import write_page
 from training.study.references import names, references
 from training.study.report import Report, report
@@ -39,7 +38,7 @@ class Plan:
     """Empty: every row that the cache has teachers for."""
     seeds: int = 3
     jobs: int = 1
-    """Runs side by side; more than one: a thread each."""
+    """Runs side by side."""
 
     def runs(self, config: StudyConfig, knowledge: TeacherKnowledge) -> list[Run]:
         """All of them, first seeds first, so that an interrupted study has something of every row.
@@ -62,7 +61,6 @@ class Plan:
                 knowledge=self.knowledge,
                 folder=self.out / RUNS / student / row / str(seed),
                 teachers=fingerprints,
-                threads=1 if self.jobs > 1 else None,
             )
             for seed in range(self.seeds)
             for student in self.students
@@ -121,19 +119,9 @@ def findings(
 
 
 def _carry_out(runs: Sequence[Run], jobs: int) -> None:
-    """Each in a fresh process: its peak memory is its own."""
-    todo = [one for one in runs if not one.done]
-    with progress_bar("study", len(runs)) as bar:
-        bar.advance("done before", steps=len(runs) - len(todo))
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-            waiting = {pool.submit(carry_out, one): one for one in todo}
-            for future in as_completed(waiting):
-                run = waiting[future]
-                error = future.exception()
-                if error is not None:
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    raise ConfigError(f"{run.label} failed: {error}; its log: {run.folder / 'log.txt'}") from error
-                bar.advance(run.label)
+    """What is not done yet."""
+    works = [Work(one.label, one.folder, partial(carry_out, one)) for one in runs if not one.done]
+    in_fresh_processes("study", works, jobs, done_before=len(runs) - len(works))
 
 
 def _teachable(row: str, teachers: int) -> bool:

@@ -27,7 +27,7 @@ def answers_of(users: list[list[int]]) -> Answers:
     log_q = torch.arange(ITEMS, dtype=torch.float).expand(rows, -1).log_softmax(dim=-1)
     asked = batch.target[batch.asked]
     return Answers(
-        batch.row[batch.asked], asked, batch.prefixes(), torch.zeros(rows, 2), torch.zeros(ITEMS + 1, 2), log_q
+        batch.row[batch.asked], asked, batch.prefixes, torch.zeros(rows, 2), torch.zeros(ITEMS + 1, 2), log_q
     )
 
 

@@ -87,6 +87,16 @@ def test_every_kind_of_candidates_teaches(
     assert ndcg_on_test(tmp_path, markov) > 2 * BY_CHANCE
 
 
+def test_soft_targets_over_the_catalogue_are_made_only_for_tutors_that_read_them(
+    markov: Dataset, text_teacher: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    gather(markov, [load_teacher(text_teacher, markov)], tmp_path / "knowledge")
+    for row, changes in (("A7", {"candidates": "in-batch"}), ("A11", {})):
+        distill(Assignment("sasrec", row, tmp_path / "knowledge"), markov, recipe(1, **changes), tmp_path / row)
+        assert read_record(tmp_path / row).heard is None
+    assert not (tmp_path / "knowledge" / "soft-targets").exists()
+
+
 def test_one_teacher_alone_can_be_learnt_from(
     markov: Dataset, id_teacher: Path, recipe: Recipe, tmp_path: Path
 ) -> None:

@@ -82,22 +82,6 @@ def test_the_dot_product_is_the_sum_over_all_pairs_less_what_the_user_says_alone
         )
 
 
-def test_one_pass_answers_for_every_prefix_as_the_service_asks_for_it() -> None:
-    model = student().eval()
-    states = model.hidden(HISTORIES)
-    for line in range(len(HISTORIES)):
-        for end in range(8):
-            prefix = torch.zeros(1, 8, dtype=torch.long)  # as served: newest right, PAD on the left
-            prefix[0, 7 - end :] = HISTORIES[line, : end + 1]
-            assert torch.allclose(model.encode(prefix)[0], states[line, end], atol=1e-6)
-
-
-def test_a_gap_is_as_if_it_had_never_been_there() -> None:
-    model = student().eval()
-    gaps, none = torch.tensor([[5, 0, 0, 3, 5, 0, 7, 0]]), torch.tensor([[0, 0, 0, 0, 5, 3, 5, 7]])
-    assert torch.equal(model.encode(gaps), model.encode(none))
-
-
 def test_histories_may_be_cut_to_their_longest_even_below_the_newest_places() -> None:
     model = student().eval()
     history = torch.tensor([[0, 0, 0, 0, 0, 0, 3, 7]])

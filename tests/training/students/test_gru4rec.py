@@ -36,22 +36,6 @@ def test_the_state_moves_by_the_items_that_are_there_and_by_nothing_else(layers:
             assert torch.allclose(states[line, place], model.out(state[-1, 0]), atol=1e-6)
 
 
-def test_one_pass_answers_for_every_prefix_as_the_service_asks_for_it() -> None:
-    model = student().eval()
-    states = model.hidden(HISTORIES)
-    for line in range(len(HISTORIES)):
-        for end in range(8):
-            prefix = torch.zeros(1, 8, dtype=torch.long)  # as served: newest right, PAD on the left
-            prefix[0, 7 - end :] = HISTORIES[line, : end + 1]
-            assert torch.allclose(model.encode(prefix)[0], states[line, end], atol=1e-6)
-
-
-def test_histories_may_be_cut_to_their_longest() -> None:
-    model = student().eval()
-    history = torch.tensor([[0, 0, 0, 0, 0, 5, 3, 7]])
-    assert torch.allclose(model.encode(history), model.encode(history[:, 5:]), atol=1e-6)
-
-
 def test_an_empty_history_is_answered_by_the_state_at_rest() -> None:
     model = student().eval()
     user = model.encode(torch.zeros(1, 8, dtype=torch.long))

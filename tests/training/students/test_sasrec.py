@@ -14,24 +14,6 @@ def student(dropout: float = 0.0) -> SASRec:
     )
 
 
-def test_one_pass_answers_for_every_prefix_as_the_service_asks_for_it() -> None:
-    model = student().eval()
-    history = torch.tensor([[0, 0, 3, 5, 3, 7], [1, 2, 3, 4, 5, 6]])
-    states = model.hidden(history)
-    for line in range(2):
-        for end in range(6):
-            prefix = torch.zeros(1, 6, dtype=torch.long)  # as served: newest right, PAD on the left
-            prefix[0, 5 - end :] = history[line, : end + 1]
-            if prefix.any():
-                assert torch.allclose(model.encode(prefix)[0], states[line, end], atol=1e-5)
-
-
-def test_histories_may_be_cut_to_their_longest() -> None:
-    model = student().eval()
-    history = torch.tensor([[0, 0, 0, 5, 3, 7]])
-    assert torch.allclose(model.encode(history), model.encode(history[:, 3:]), atol=1e-5)
-
-
 def test_there_is_one_vector_per_item_and_none_for_pad() -> None:
     model = student()
     assert model.item_matrix().shape == (ITEMS + 1, 8)
@@ -52,7 +34,3 @@ def test_one_table_is_read_as_input_and_as_output() -> None:
     assert model.item_matrix() is model.items.weight
     encoder = sum(one.numel() for one in model.encoder.parameters())
     assert model.parameters_count == (ITEMS + 1) * 8 + encoder
-
-
-def test_an_empty_history_has_a_finite_answer() -> None:
-    assert bool(student().eval().encode(torch.zeros(1, 6, dtype=torch.long)).isfinite().all())

@@ -1,12 +1,10 @@
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from training.study.findings import Findings
 from training.study.page import duration, mark, size, write_page
@@ -14,7 +12,6 @@ from training.study.report import Report, ReportConfig, report
 from training.study.significance import BootstrapConfig
 
 QUICK = ReportConfig(bootstrap=BootstrapConfig(resamples=400, seed=1))
-CHROMIUM = Path("/usr/bin/chromium")
 HOSTILE = "</style><script>document.title='owned'</script>--><img src=x onerror=alert(1)>"
 _VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -142,19 +139,6 @@ def test_sizes(count: int, text: str) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (119, "119 s"), (600, "10 min"), (9000, "2.5 h")])
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        reason = f"no {CHROMIUM}: apt-get install chromium"
-        if os.environ.get("PRMKD_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield started
-        started.close()
 
 
 @pytest.mark.browser

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from training.distillation.alignment import Alignment
@@ -26,7 +25,4 @@ class AlignmentTutor:
         alike = answers.items.new_full((count, asked.numel()), 1 / count)  # [M, C]
         items = self._alignment.item_loss(answers.items[asked], theirs, alike)  # []
         users = [self._panel.vectors(one, answers.row)[0] for one in range(count)]  # M x [R, D_m]
-        targets = self._targets.at(answers.row)
-        weight = torch.from_numpy(self._targets.weight[targets.place].astype("f4").T.copy())  # [M, R]
-        weight = weight.to(answers.hidden) * targets.known  # [M, R]
-        return items + self._alignment.user_loss(answers.hidden, users, weight)  # []
+        return items + self._alignment.user_loss(answers.hidden, users, self._targets.weights_at(answers.row))  # []
