@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ class Work:
 
     label: str
     folder: Path
-    do: Callable[[], Any] | partial[Any]
+    do: Callable[[], Any]
     """It travels to another process: a function of a module, and values that pickle knows."""
 
 
