@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from training.arithmetic import tune_processor
 from training.config import ConfigError
 from training.progress import progress_bar
 
@@ -47,6 +48,7 @@ def in_fresh_processes(title: str, works: Sequence[Work], jobs: int, done_before
 
 
 def _logged(work: Work, threads: int | None) -> None:
+    tune_processor()
     if threads:
         torch.set_num_threads(threads)
     work.folder.mkdir(parents=True, exist_ok=True)
