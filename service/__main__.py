@@ -22,10 +22,10 @@ from service.embedded_redis import embedded_redis
 from service.keys import hash_of, new_key
 from service.logs import configure_logs
 from service.metrics import MULTIPROCESS
+from service.models.opening import Model, open_model
 from service.onnx_sessions import DeviceUnavailable
 from service.seeding import Seeded, SeedError, SeedLimits, seed
 from service.settings import Settings, UnknownSetting, as_environment, read_settings
-from service.state import Model, open_model
 
 REFUSALS = (BundleError, DeviceUnavailable, SeedError, UnknownSetting, ValkeyServerError)
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -23,9 +23,12 @@ from service.histories import Histories
 from service.logs import configure_logs
 from service.metrics import MULTIPROCESS, Metrics
 from service.model_thread import ModelThread
+from service.models.opening import open_model
+from service.models.registry import Models
+from service.models.served import Served
 from service.observation import Observation
 from service.settings import Settings, read_settings
-from service.state import Service, State, open_model
+from service.state import Service, State
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -70,11 +73,12 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
         model = open_model(settings)
         manifest = model.bundle.manifest
         metrics.model.labels(manifest.model_version).set(manifest.catalog.size)
-        thread = ModelThread(model.recommender)
+        models = Models(Served(model, ModelThread(model.recommender)))
+        del model  # whoever holds it keeps its memory
         redis = "up" if await histories.is_up() else "down"
         structlog.get_logger("service").info("ready", model_version=manifest.model_version, redis=redis)
-        yield {"service": Service(model, thread, histories)}
-        thread.close()
+        yield {"service": Service(models, histories)}
+        models.close()
         await histories.close()
         if MULTIPROCESS in os.environ:
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

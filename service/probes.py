@@ -20,7 +20,7 @@ async def livez() -> Liveness:
 @router.get("/readyz", responses=errors(500))
 async def readyz(service: ServiceHere) -> Readiness:
     """The model has given its golden answers; whether Redis answers now is told, and no reason to be unready."""
-    manifest = service.model.bundle.manifest
+    manifest = service.models.active.model.bundle.manifest
     redis_up = await service.histories.is_up()
     return Readiness(
         model_version=manifest.model_version, items=manifest.catalog.size, redis="up" if redis_up else "down"

@@ -69,13 +69,15 @@ async def recommend(
     """The best items for a user."""
     history, degraded = await _history(body, service, observed)
     query = recommender.Query([*history, *body.context_items], body.n, body.exclude, body.exclude_seen)
-    found = await service.thread.recommend(query, observed.timings)
+    with service.models.active as served:
+        found = await served.thread.recommend(query, observed.timings)
+        model_version = served.version
     metrics.recommendations.labels(found.source, str(degraded).lower()).inc()
     ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
     return RecommendResponse(
         request_id=observed.request_id,
         user_id=body.user_id,
-        model_version=service.model.bundle.manifest.model_version,
+        model_version=model_version,
         source=found.source,
         degraded=degraded,
         items=[RecommendedItem(item_id=item_id, score=score, rank=rank) for rank, (item_id, score) in ranked],
@@ -98,7 +100,7 @@ async def _history(body: RecommendRequest, service: Service, observed: Observed)
 @router.post("/events", responses=errors(400, 408, 413, 422, 429, 500, 503))
 async def events(body: EventsRequest, service: ServiceHere, metrics: MetricsHere) -> EventsResponse:
     """Append interactions to the histories. Once answered, every later recommendation sees them, on any worker."""
-    unknown = service.model.recommender.unknown(event.item_id for event in body.events)
+    unknown = service.models.active.model.recommender.unknown(event.item_id for event in body.events)
     refused = set(unknown)
     known = [event for event in body.events if event.item_id not in refused]
     accepted = await service.histories.append(_by_user(known)) if known else 0
@@ -135,7 +137,8 @@ async def items(
     ids: Annotated[list[Text], Query(min_length=1, max_length=MAX_CARDS)], service: ServiceHere
 ) -> CardsResponse:
     """The cards of items: `/items?ids=a&ids=b`."""
-    bundle, unknown = service.model.bundle, service.model.recommender.unknown(ids)
+    model = service.models.active.model
+    bundle, unknown = model.bundle, model.recommender.unknown(ids)
     refused = set(unknown)
     known = [item_id for item_id in dict.fromkeys(ids) if item_id not in refused]
     indices = bundle.catalog.indices(known).tolist()

@@ -15,8 +15,8 @@ from export.histories import GOLDEN, awkward_histories
 from export.parity import TOLERANCE
 from export.publish import publish, take_the_place_of
 from service.bundle import ModelBundle
+from service.models.opening import open_model
 from service.settings import Settings
-from service.state import open_model
 from training.artefacts import ArtefactMismatch, ArtefactMissing, read_record, save_model
 from training.dataset import Dataset
 from training.evaluation.evaluate import evaluate

@@ -20,8 +20,8 @@ from service.app import create_app
 from service.bundle import BundleDraft, Golden, ModelBundle, seal
 from service.bundle.manifest import RerankerInfo
 from service.embedded_redis import embedded_redis
+from service.models.opening import Model, open_model
 from service.settings import Settings
-from service.state import Model, open_model
 
 DATA = Path(__file__).parent / "data"
 Serve = Callable[[Settings], httpx.Client]

@@ -19,8 +19,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from service.bundle import BundleDraft, BundleError, Golden, Manifest, ModelBundle, SelfTestFailed, seal
+from service.models.opening import open_model
 from service.settings import Settings
-from service.state import open_model
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(path.name for path in (Path(__file__).parent / "data" / "tiny_bundle").iterdir())

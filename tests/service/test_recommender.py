@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from service.models.opening import Model
 from service.recommender import Query
-from service.state import Model
 from service.timings import Timings
 
 indices = st.lists(st.integers(1, 60), max_size=25)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from service.bundle import BundleCorrupt, BundleDraft, BundleError, BundleMissing, Golden, SelfTestFailed, seal
 from service.bundle.files import MANIFEST, MANIFEST_HASH, RERANK
+from service.models.opening import Model, open_model
 from service.recommender import Query
 from service.reranking import Reranker
 from service.settings import Settings
-from service.state import Model, open_model
 from service.timings import Timings
 
 CANDIDATES = 20
