@@ -31,8 +31,8 @@ from training.artefacts import read_record
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
 SOURCES = ("amazon_games", "amazon_office_2014", "online_retail", "amazon_giftcards")
-"""Pre-trained on the train rows of these, one pre-training for all targets. Two of them are targets, too: these have met
-their own train rows before, and no held-out row of any set."""
+"""Pre-trained on their train rows, once for all targets. Two are targets, too: these have met their own train rows
+before, and no held-out row of any set."""
 TARGETS = ("amazon_scientific", "amazon_office_2014", "online_retail", "movies_ml1m")
 TEACHERS = ("unisrec", "unim2rec", "recformer")
 SEEDS = {("unisrec", "amazon_scientific"): 3, ("unim2rec", "amazon_scientific"): 3}

@@ -30,6 +30,13 @@ def tune_processor() -> None:
         _keep_freed_memory()
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies in bf16 by instructions of its own; without them it takes several times as long."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())  # nothing public tells
+
+
 def _keep_freed_memory() -> None:
     """Of glibc; another C library has no `mallopt`, or ignores it."""
     tune = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -71,9 +71,8 @@ class GraphLesson:
         """On one batch; epochs count from 1."""
         users, items = self.student.propagated()  # [U, D], [N+1, D]
         hidden = users[batch.user]  # [B, D]
-        log_q = (hidden @ items[1:].T).log_softmax(dim=-1)  # [B, N]
-        edges = -log_q[batch.line, batch.item - 1]  # [E]
-        answers = Answers(batch.row, batch.target, batch.no_prefixes, hidden, items, log_q)
+        answers = Answers(batch.row, batch.target, batch.no_prefixes, hidden, items)
+        edges = -answers.log_q[batch.line, batch.item - 1]  # [E]
         lengths = self.student.squared_length(batch.user, batch.item)  # []
         loss = edges.mean() + self.penalty * lengths + self.tutoring.loss(answers, epoch)  # []
         return StepLoss(loss, batch.user.numel())

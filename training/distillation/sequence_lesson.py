@@ -47,7 +47,7 @@ class SequenceLesson:
         """On one batch; epochs count from 1."""
         if self.tutoring.curriculum is not None:
             batch = _only(batch, self.tutoring.curriculum.at(batch.row, epoch))
-        answers = Answers.of(self.student, batch)
+        answers = Answers.of(self.student, batch, self.tutoring.names)
         rows = answers.target.numel()
         if rows == 0:  # a curriculum may close every row of a small batch
             return StepLoss(answers.hidden.sum() * 0, 0)

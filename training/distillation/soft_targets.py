@@ -73,6 +73,10 @@ class SoftTargets:
         weight = self.weight[place].astype(np.float32) * known[:, None]  # [R, M]
         return torch.from_numpy(weight.T).to(rows.device)  # [M, R]
 
+    def items_at(self, rows: Tensor) -> Tensor:
+        """Catalogue indices of what is kept of some flat rows, int64[R, K]."""
+        return torch.from_numpy(self.item[self.places(rows)[0]].astype(np.int64)).to(rows.device)  # [R, K]
+
     def at(self, rows: Tensor) -> Targets:
         """The targets at some flat rows int64[R]."""
         place, known = self.places(rows)  # [R] each

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from training.dataset import Contents
@@ -44,10 +45,20 @@ class Tutoring:
     targets: SoftTargets | None = None
     """None: no tutor works with them."""
 
+    def names(self, rows: Tensor) -> Tensor | None:
+        """What all tutors will ask about at flat rows int64[R]: int64[R, K]; None: any item."""
+        named = [rows.new_empty(rows.numel(), 0)]  # [R, 0]
+        for _, tutor in self.tutors:
+            found = tutor.names(rows)  # [R, K]
+            if found is None:
+                return None
+            named.append(found)
+        return torch.cat(named, dim=1)  # [R, sum of K]
+
     def loss(self, answers: Answers, epoch: int) -> Tensor:
         """lambda(e) times what the tutors say; `epoch` counts from 1."""
         ramp = min(1.0, epoch / self.warm_up_epochs) if self.warm_up_epochs else 1.0
-        total = answers.log_q.new_zeros(())  # []
+        total = answers.hidden.new_zeros(())  # []
         for weight, tutor in self.tutors:
             if weight:
                 total = total + ramp * weight * tutor.loss(answers)  # []

@@ -24,11 +24,8 @@ def answers_of(users: list[list[int]]) -> Answers:
     target = [[PAD] * (longest - len(one) + 1) + one[1:] for one in users]
     batch = Batch(torch.tensor(history), torch.tensor(target), torch.zeros(len(users), longest, dtype=torch.long))
     rows = int(batch.asked.sum())
-    log_q = torch.arange(ITEMS, dtype=torch.float).expand(rows, -1).log_softmax(dim=-1)
-    asked = batch.target[batch.asked]
-    return Answers(
-        batch.row[batch.asked], asked, batch.prefixes, torch.zeros(rows, 2), torch.zeros(ITEMS + 1, 2), log_q
-    )
+    items = torch.arange(ITEMS + 1, dtype=torch.float)[:, None]  # [N+1, 1]
+    return Answers(batch.row[batch.asked], batch.target[batch.asked], batch.prefixes, torch.ones(rows, 1), items)
 
 
 @given(HISTORIES, st.sampled_from(MODES))

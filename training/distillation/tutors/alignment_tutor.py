@@ -17,6 +17,10 @@ class AlignmentTutor:
         """The maps, the vectors, and the weights w of the teachers on each row."""
         self._alignment, self._panel, self._targets = alignment, panel, targets
 
+    def names(self, rows: Tensor) -> Tensor:
+        """None: vectors are compared, not scores. int64[R, 0]."""
+        return rows.new_empty(rows.numel(), 0)  # [R, 0]
+
     def loss(self, answers: Answers) -> Tensor:
         """A scalar; on items every teacher counts alike, on rows as the soft targets have it."""
         count = len(self._panel.memories)

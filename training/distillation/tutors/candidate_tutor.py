@@ -20,6 +20,9 @@ class CandidateTutor:
         """Confidence and consistency are read over the same candidates, at T = 1."""
         self._panel, self._teaching, self._added, self._temperature = panel, teaching, added, temperature
 
+    def names(self, rows: Tensor) -> None:
+        """Any item."""
+
     def loss(self, answers: Answers) -> Tensor:
         """A scalar; a row that no teacher scored teaches nothing."""
         asked = candidates(answers, self._added, self._panel)

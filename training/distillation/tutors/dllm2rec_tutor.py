@@ -17,6 +17,9 @@ class Dllm2RecTutor:
         """How many of each teacher's likeliest items are learnt from."""
         self._panel, self._config = panel, DLLM2RecConfig(top=ranked)
 
+    def names(self, rows: Tensor) -> None:
+        """Any item."""
+
     def loss(self, answers: Answers) -> Tensor:
         """A scalar; the weights depend on the student's own list, so that they are made at every step."""
         everything = torch.arange(1, answers.items.shape[0], device=answers.row.device)  # [N]

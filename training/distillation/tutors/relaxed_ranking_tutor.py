@@ -16,6 +16,9 @@ class RelaxedRankingTutor:
         """How many of a row's likeliest items are ranked, and how many others are drawn for it at every step."""
         self._targets, self._ranked, self._unranked = targets, ranked, unranked
 
+    def names(self, rows: Tensor) -> None:
+        """Any item."""
+
     def loss(self, answers: Answers) -> Tensor:
         """A scalar, divided by the number of picks so that its size is that of a next-item loss."""
         targets = self._targets.at(answers.row)

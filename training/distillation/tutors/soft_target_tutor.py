@@ -23,12 +23,22 @@ class SoftTargetTutor:
     def loss(self, answers: Answers) -> Tensor:
         """A scalar; rows that no teacher scored count as 0."""
         targets = self._targets.at(answers.row)
-        log_q = answers.log_q_at(self._temperature).gather(1, targets.item - 1)  # [R, K]
+        log_q = self._log_q(answers, targets.item)  # [R, K]
         if self._gate is None:
             gate = targets.known.to(log_q.dtype)  # [R]
         else:
             gate = self._gate.of(targets.place, answers.nll.detach(), targets.known)  # [R]
         return self._temperature**2 * mean_gated(coarse_divergence(targets.log_p, log_q), gate)  # []
+
+    def names(self, rows: Tensor) -> Tensor | None:
+        """The items that these flat rows int64[R] will be asked about, int64[R, K]; None: every item, as T is not 1."""
+        return self._targets.items_at(rows) if self._temperature == 1 else None  # [R, K]
+
+    def _log_q(self, answers: Answers, items: Tensor) -> Tensor:
+        """float[R, K] at temperature T."""
+        if self._temperature == 1:
+            return answers.log_q_of(items if answers.named is None else answers.named)  # [R, K]
+        return answers.log_q_at(self._temperature).gather(1, items - 1)  # [R, K]
 
 
 def coarse_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -61,8 +61,8 @@ class RecformerConfig(TeacherConfig):
     """Of embeddings, attention and states."""
     temperature: float = Field(default=0.05, gt=0)
     """tau of every cosine."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Of the matrix products inside the backbone. bf16 pays where the processor has instructions for it."""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    """Of the matrix products inside the backbone. auto: bf16 where the device has instructions for it, else fp32."""
     tokens_per_pass: int = Field(default=8192, ge=1)
     """Tokens that go through the backbone at a time when much is encoded: bounds the memory."""
     vocabulary: str = ""

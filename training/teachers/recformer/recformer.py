@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.arithmetic import multiplies_bf16
 from training.items import Item
 from training.teachers.base import Teacher
 from training.teachers.recformer.backbone import load_backbone
@@ -111,7 +112,9 @@ class Recformer(Teacher):
         return logits.float()
 
     def _precision(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+        wanted = self.config.precision
+        short = wanted == "bf16" or (wanted == "auto" and multiplies_bf16(self.device))
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=short)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *others: Any) -> None:  # noqa: ANN401
         """Kept item vectors are there or not: take the shape of what is read, if it is of this catalogue."""
