@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import PAD, ModelBundle, history_window
+from service.lockstep import Fetch, Steps, in_lockstep
 from service.self_test import EncodesHistories, RetrievesItems, ScoresCandidates
 from service.timings import Timings
 
@@ -85,10 +86,23 @@ class Recommender:
         self._length = bundle.manifest.encoder.max_history
 
     def recommend(self, query: Query, timings: Timings) -> Recommendation:
-        """The best `n` allowed items, or as many as are allowed; what is popular when no item of the history is known.
+        """The best `n` allowed items, or as many as are allowed; what is popular when no item of the history is
+        known."""
+        (answer,) = self.recommend_many([query], [timings])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
-        Always one history at a time: the answer cannot depend on who else is asking.
+    def recommend_many(self, queries: Sequence[Query], timings: Sequence[Timings]) -> list[Recommendation | Exception]:
+        """For each query what `recommend` says, or raises, to the bit: an answer cannot depend on who else is asking.
+
+        Histories are encoded one by one; only retrieval may take several at once, where it proves to be as exact.
         """
+        steps = [self._steps(query, own) for query, own in zip(queries, timings, strict=True)]
+        return in_lockstep(steps, timings, self._retrieval.best_many)
+
+    def _steps(self, query: Query, timings: Timings) -> Steps[Recommendation]:
+        """One recommendation; it yields what it needs of retrieval."""
         with timings.measure("encode"):
             history = self._bundle.catalog.indices(query.history)  # [H]
             history = history[history != PAD]
@@ -99,10 +113,9 @@ class Recommender:
             user = self._encoder.encode(window)  # [1, D]
         drop = self._drop(query, history)
         kept = query.n if self._reranker is None else max(query.n, self._candidates)
-        with timings.measure("retrieve"):
-            scores, items = self._retrieval.best(user, min(kept + drop.size, len(self._bundle.catalog)))  # [1, K]
+        scores, items = yield Fetch(user, min(kept + drop.size, len(self._bundle.catalog)))  # [K]
         with timings.measure("rank"):
-            best = _without(drop, items[0], scores[0], kept)
+            best = _without(drop, items, scores, kept)
         if self._reranker is not None and best.items.size:
             with timings.measure("rerank"):
                 best = best.by(self._reranker.score(window, best.items[np.newaxis])[0])

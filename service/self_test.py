@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from service.bundle import ModelBundle, SelfTestFailed
 from service.bundle.files import ENCODER, GOLDEN, RERANK, RETRIEVAL
+from service.lockstep import Fetch, Found
 
 RELATIVE = 1e-4
 """Beside the manifest's absolute tolerance: other CPUs add float32 in another order."""
@@ -27,6 +29,10 @@ class RetrievesItems(Protocol):
 
     def best(self, user: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The best n: scores [B, n] and catalogue indices [B, n]."""
+        ...
+
+    def best_many(self, fetches: Sequence[Fetch]) -> list[Found]:
+        """For each fetch what it would get alone, to the bit."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Literal, get_args
@@ -25,6 +25,18 @@ class Timings:
             yield
         finally:
             self.add(stage, perf_counter() - start)
+
+    @staticmethod
+    @contextmanager
+    def measure_all(everyone: Sequence[Timings], stage: Stage) -> Iterator[None]:
+        """Count the time inside the `with` to a stage of several requests: each of them waited for it."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            seconds = perf_counter() - start
+            for one in everyone:
+                one.add(stage, seconds)
 
     def add(self, stage: Stage, seconds: float) -> None:
         """Count seconds to a stage."""
