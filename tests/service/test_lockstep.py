@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.lockstep import Fetch, Found, Steps, in_lockstep
 from service.recommender import Query
-from service.state import Model
+from service.models.opening import Model
 from service.timings import Timings
 
 
