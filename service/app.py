@@ -73,7 +73,7 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
         model = open_model(settings)
         manifest = model.bundle.manifest
         metrics.model.labels(manifest.model_version).set(manifest.catalog.size)
-        models = Models(Served(model, ModelThread(model.recommender)))
+        models = Models(Served(model, ModelThread(model.recommender, settings.queue, metrics)))
         del model  # whoever holds it keeps its memory
         redis = "up" if await histories.is_up() else "down"
         structlog.get_logger("service").info("ready", model_version=manifest.model_version, redis=redis)

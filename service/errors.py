@@ -5,7 +5,8 @@ ServiceError
 ├── Overloaded           every permit is taken
 ├── BodyTooLarge         more bytes than the service reads
 ├── BodyTooSlow          the body did not arrive in time
-├── ClientGone           the caller left before the body was whole: nobody reads the answer
+├── ClientGone           the caller left before the body was whole or the model ran: nobody reads the answer
+├── DeadlineExceeded     there was no answer within the time that the caller gave
 └── HistoryUnavailable   Redis cannot be reached, and the answer would be a lie without it
 
 Raised by the framework and translated here too: RequestValidationError, HTTPException (404, 405, unreadable JSON).
@@ -46,7 +47,11 @@ class BodyTooSlow(ServiceError):
 
 
 class ClientGone(ServiceError):
-    """The caller hung up before the body was whole."""
+    """The caller hung up before the body was whole, or while waiting for the model."""
+
+
+class DeadlineExceeded(ServiceError):
+    """The time that the caller gave is over."""
 
 
 class HistoryUnavailable(ServiceError):
@@ -74,6 +79,7 @@ TABLE: dict[type[Exception], ErrorRow] = {
     BodyTooLarge: ErrorRow(413, "body_too_large", closes=True),
     BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),
     ClientGone: ErrorRow(400, "client_gone"),
+    DeadlineExceeded: ErrorRow(504, "deadline_exceeded"),
     HistoryUnavailable: ErrorRow(503, "history_unavailable", retry_after=1),
 }
 INTERNAL = ErrorRow(500, "internal_error")

@@ -13,6 +13,8 @@ MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 STAGE_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32)
+
 
 class Metrics:
     """The metrics of one app. A registry of its own, so that two apps in one process (tests) do not collide."""
@@ -34,6 +36,13 @@ class Metrics:
             "rec_redis_breaker_open", "1 while Redis is left alone", multiprocess_mode="livemax", registry=r
         )
         self.in_flight = Gauge("rec_in_flight", "Requests holding a permit", multiprocess_mode="livesum", registry=r)
+        self.queue = Gauge(
+            "rec_model_queue", "Recommendations waiting for the model", multiprocess_mode="livesum", registry=r
+        )
+        self.batch_size = Histogram(
+            "rec_model_batch_size", "Recommendations that shared a run", buckets=BATCH_BUCKETS, registry=r
+        )
+        self.dropped = Counter("rec_dropped", "Recommendations that were never computed", ["reason"], registry=r)
         self.model = Gauge(
             "rec_model_items", "Items of the served model", ["model_version"], multiprocess_mode="livemax", registry=r
         )

@@ -85,6 +85,11 @@ class Recommender:
         self._candidates = 0 if bundle.manifest.reranker is None else bundle.manifest.reranker.candidates
         self._length = bundle.manifest.encoder.max_history
 
+    @property
+    def most_at_once(self) -> int:
+        """How many queries `recommend_many` likes to be given; 1: it gains nothing from more."""
+        return self._retrieval.most_at_once
+
     def recommend(self, query: Query, timings: Timings) -> Recommendation:
         """The best `n` allowed items, or as many as are allowed; what is popular when no item of the history is
         known."""

@@ -16,6 +16,9 @@ from service.onnx_sessions import Device, open_session
 class Retrieval:
     """`retrieval.onnx`: user float32[B, D], n int64[1] -> scores float32[B, n], items int64[B, n]."""
 
+    most_at_once = 1
+    """More rows a run are not offered: the last bits of their scores would differ from those of a row alone."""
+
     def __init__(self, folder: Path, device: Device, threads: int) -> None:
         """Open the graph.
 
@@ -31,6 +34,6 @@ class Retrieval:
         return scores, items
 
     def best_many(self, fetches: Sequence[Fetch]) -> list[Found]:
-        """One after the other: over several rows at once the last bits of a score differ from those of a row alone."""
+        """One after the other."""
         found = (self.best(one.user, one.n) for one in fetches)
         return [(scores[0], items[0]) for scores, items in found]

@@ -11,6 +11,7 @@ from service.errors import HistoryUnavailable
 from service.histories import StoredEvent
 from service.metrics import Metrics
 from service.observation import Observed
+from service.patience import Caller, Patience
 from service.schemas import (
     MAX_CARDS,
     Card,
@@ -49,6 +50,11 @@ def observed_of(request: Request) -> Observed:
     return observed
 
 
+def caller_of(request: Request) -> Caller:
+    """Who waits for the answer. Its body has been read by then."""
+    return Caller(request.receive)
+
+
 def metrics_of(request: Request) -> Metrics:
     """The metrics of this app."""
     metrics: Metrics = request.app.state.metrics
@@ -57,20 +63,22 @@ def metrics_of(request: Request) -> Metrics:
 
 ServiceHere = Annotated[Service, Depends(service_of)]
 ObservedHere = Annotated[Observed, Depends(observed_of)]
+CallerHere = Annotated[Caller, Depends(caller_of)]
 MetricsHere = Annotated[Metrics, Depends(metrics_of)]
 UserInPath = Annotated[str, Path(min_length=1, max_length=256)]
 router = APIRouter()
 
 
-@router.post("/recommend", responses=errors(400, 408, 413, 422, 429, 500))
+@router.post("/recommend", responses=errors(400, 408, 413, 422, 429, 500, 504))
 async def recommend(
-    body: RecommendRequest, service: ServiceHere, observed: ObservedHere, metrics: MetricsHere
+    body: RecommendRequest, service: ServiceHere, observed: ObservedHere, metrics: MetricsHere, caller: CallerHere
 ) -> RecommendResponse:
     """The best items for a user."""
     history, degraded = await _history(body, service, observed)
     query = recommender.Query([*history, *body.context_items], body.n, body.exclude, body.exclude_seen)
     with service.models.active as served:
-        found = await served.thread.recommend(query, observed.timings)
+        patience = Patience.of(observed.started, body.deadline_ms, caller)
+        found = await served.thread.recommend(query, observed.timings, patience)
         model_version = served.version
     metrics.recommendations.labels(found.source, str(degraded).lower()).inc()
     ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)

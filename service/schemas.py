@@ -12,6 +12,7 @@ MAX_CONTEXT = 100
 MAX_EXCLUDE = 1000
 MAX_EVENTS = 1000
 MAX_CARDS = 500
+MAX_DEADLINE_MS = 60_000
 
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 """An id of a user, item or event: 1 to 256 characters, any of Unicode's."""
@@ -36,6 +37,9 @@ class RecommendRequest(_Wire):
     """Item ids that must not come back."""
     exclude_seen: bool = True
     """Leave out every item of the history and the context."""
+    deadline_ms: int | None = Field(default=None, ge=1, le=MAX_DEADLINE_MS)
+    """Milliseconds since the request began to arrive, after which its answer is of no use: then it is a 504, and not
+    computed if it was not begun."""
 
 
 class RecommendedItem(_Wire):

@@ -27,6 +27,11 @@ class EncodesHistories(Protocol):
 class RetrievesItems(Protocol):
     """What the self-test and the recommender need of a retrieval."""
 
+    @property
+    def most_at_once(self) -> int:
+        """How many fetches it likes to be given together; 1: it gains nothing from more."""
+        ...
+
     def best(self, user: NDArray[np.float32], n: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The best n: scores [B, n] and catalogue indices [B, n]."""
         ...

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     """Requests worked on at once in one worker; the next is refused with 429 at once. Low keeps the latency of what is
     accepted short; high absorbs bursts."""
 
+    queue: int = Field(default=256, ge=1, le=100_000)
+    """Recommendations that may wait for the model in one worker; the next is refused with 429. The permits bound single
+    requests already; this also bounds what batches of requests bring. Long: patience; short: quick answers."""
+
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     """Longest request body; more is a 413. The longest valid request within the list caps is about 0.6 MB of ASCII."""
 

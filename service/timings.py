@@ -42,6 +42,11 @@ class Timings:
         """Count seconds to a stage."""
         self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
+    @property
+    def total(self) -> float:
+        """Seconds of all stages."""
+        return sum(self.seconds.values())
+
     def server_timing(self) -> str:
         """The value of a Server-Timing header, in milliseconds."""
         return ", ".join(f"{stage};dur={seconds * 1000:.3f}" for stage, seconds in self.seconds.items())

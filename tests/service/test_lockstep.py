@@ -10,8 +10,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from service.lockstep import Fetch, Found, Steps, in_lockstep
-from service.recommender import Query
 from service.models.opening import Model
+from service.recommender import Query
 from service.timings import Timings
 
 
