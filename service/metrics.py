@@ -33,7 +33,10 @@ class Metrics:
         self.events = Counter("rec_events", "Events taken in", ["outcome"], registry=r)
         self.redis_failures = Counter("rec_redis_failures", "Calls to Redis without an answer", registry=r)
         self.breaker_open = Gauge(
-            "rec_redis_breaker_open", "1 while Redis is left alone", multiprocess_mode="livemax", registry=r
+            "rec_redis_breaker_open",
+            "Servers of Redis that are left alone now",
+            multiprocess_mode="livemax",
+            registry=r,
         )
         self.in_flight = Gauge("rec_in_flight", "Requests holding a permit", multiprocess_mode="livesum", registry=r)
         self.queue = Gauge(

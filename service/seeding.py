@@ -13,11 +13,14 @@ from math import isfinite
 from pathlib import Path
 from typing import TextIO
 
-from redis import Redis
-from redis.exceptions import RedisError
+from redis import Redis, RedisCluster
+from redis.cluster import ClusterNode
+from redis.connection import parse_url
+from redis.exceptions import RedisClusterException, RedisError
 
 from service.bundle import PAD, ItemCatalog
 from service.history_keys import history_key
+from service.redis_address import parse_address
 
 HEADER = ["user_id", "item_id", "timestamp"]
 USERS_PER_TRIP = 500
@@ -79,11 +82,22 @@ def seed(
     tally = _Tally()
     newest = _newest(_rows(path), catalog, limits.history_kept, tally)
     try:
-        with closing(Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=5)) as redis:
+        with closing(_connect(redis_url)) as redis:
             stored = _store(redis, newest, catalog, limits, progress)
-    except RedisError as error:
+    except (RedisError, RedisClusterException) as error:
         raise SeedError(f"{path}: Redis did not take the histories: {error}") from error
     return Seeded(tally.rows, tally.unknown_items, stored, len(newest) - stored)
+
+
+def _connect(redis_url: str) -> Redis | RedisCluster:
+    """A patient client, with redis-py's own retries."""
+    address = parse_address(redis_url)
+    if not address.is_cluster:
+        return Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=5)
+    url, *others = address.servers
+    options = [parse_url(other) for other in others]  # type: ignore[no-untyped-call]
+    named = [ClusterNode(one["host"], one.get("port", 6379)) for one in options]  # type: ignore[no-untyped-call]
+    return RedisCluster(url=url, startup_nodes=named, socket_timeout=10, socket_connect_timeout=5)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
@@ -141,7 +155,11 @@ def _newest(
 
 
 def _store(
-    redis: Redis, newest: dict[str, Newest], catalog: ItemCatalog, limits: SeedLimits, progress: Callable[[int], None]
+    redis: Redis | RedisCluster,
+    newest: dict[str, Newest],
+    catalog: ItemCatalog,
+    limits: SeedLimits,
+    progress: Callable[[int], None],
 ) -> int:
     stored = 0
     users = iter(newest.items())
@@ -149,7 +167,7 @@ def _store(
         pipe = redis.pipeline(transaction=False)
         for user, heap in some:
             items = [catalog.item_id(index) for _, _, index in sorted(heap) if index != PAD]
-            pipe.eval(SEED, 1, history_key(user), limits.history_ttl_seconds, *items)
+            pipe.execute_command("EVAL", SEED, 1, history_key(user), limits.history_ttl_seconds, *items)
         stored += sum(pipe.execute())
         progress(stored)
     return stored

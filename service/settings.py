@@ -5,16 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.redis_address import parse_address
 
 PREFIX = "REC_"
 
 
 class UnknownSetting(ValueError):
     """An environment variable begins with REC_ and is no setting: most likely a slip of the pen."""
+
+
+def _address(url: str) -> str:
+    parse_address(url)
+    return url
 
 
 class Settings(BaseSettings):
@@ -32,9 +39,10 @@ class Settings(BaseSettings):
     """Threads inside one model run. One per worker is best for throughput; more shorten a run over very large
     catalogues and, times `--workers`, must not exceed the cores."""
 
-    redis_url: str | None = Field(default=None, repr=False, pattern=r"^(redis|rediss|unix)://.+")
-    """`redis://`, `rediss://` (TLS) or `unix://` address of the history cache. Unset, `serve` starts an embedded server
-    whose contents end with the process. Not shown in logs: it may hold a password."""
+    redis_url: Annotated[str, AfterValidator(_address)] | None = Field(default=None, repr=False)
+    """Address of the history cache: `redis://`, `rediss://` (TLS) or `unix://`, or for a Redis Cluster
+    `redis+cluster://host:port,host:port` (`rediss+cluster://`). Unset, `serve` starts an embedded server whose contents
+    end with the process. Not shown in logs: it may hold a password."""
 
     redis_timeout_ms: int = Field(default=20, ge=1, le=10_000)
     """How long a request waits for Redis. Short keeps a hung Redis from being felt; too short for the network makes

@@ -128,6 +128,7 @@ def test_check_tells_what_it_proved(tiny_bundle: Path) -> None:
         ({"REC_PERMITS": "0"}, "REC_PERMITS"),
         ({"REC_DEVICE": "tpu"}, "REC_DEVICE"),
         ({"REC_REDIS_URL": "http://x"}, "REC_REDIS_URL"),
+        ({"REC_REDIS_URL": "redis+cluster://x:1/2"}, "REC_REDIS_URL"),
         ({"REC_SEED_INTERACTIONS": "/nowhere.csv"}, "/nowhere.csv"),
     ],
 )
