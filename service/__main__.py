@@ -99,7 +99,9 @@ def _refusing() -> Iterator[None]:
     except REFUSALS as error:
         _refuse(str(error))
     except ValidationError as error:
-        told = (f"REC_{str(one['loc'][0]).upper()}: {one['msg']}" for one in error.errors() if one["loc"])
+        told = (
+            f"REC_{str(one['loc'][0]).upper()}: {one['msg']}" if one["loc"] else one["msg"] for one in error.errors()
+        )
         _refuse("; ".join(told))
 
 

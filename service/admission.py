@@ -1,15 +1,75 @@
-"""Admission: a fixed number of requests at once, and an early no to the next. There is no queue to grow."""
+"""Admission: a fixed number of requests at once, and an early no to the next. There is no queue to grow.
+
+An operation that brings the work of several requests says so as soon as it has read its body, before it does any of it:
+
+    request.state.permit.take(len(body.requests))
+
+From there it counts as that many, here and against the rate limit, until its answer is sent.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import Overloaded
 from service.metrics import Metrics
+from service.rate_limit import Bucket
 
 GUARDED = ("/recommend", "/events", "/users/", "/items", "/console/users")
 """Paths that cost work. Probes, metrics and pages stay open, so that an overloaded service can be told from a dead
 one."""
+
+
+class Permits:
+    """How many requests may be worked on at once in one worker."""
+
+    def __init__(self, total: int, metrics: Metrics) -> None:
+        self.total = total
+        self._free = total
+        self._metrics = metrics
+
+    def take(self, wanted: int) -> None:
+        """Take so many.
+
+        Raises:
+            Overloaded: fewer are free; none was taken.
+        """
+        if self._free < wanted:
+            raise Overloaded(f"{self._free} of {self.total} permits are free, {wanted} needed; try again in a moment")
+        self._free -= wanted
+        self._metrics.in_flight.inc(wanted)
+
+    def give_back(self, held: int) -> None:
+        """What was taken."""
+        self._free += held
+        self._metrics.in_flight.dec(held)
+
+
+@dataclass
+class Permit:
+    """What one request holds; `request.state.permit`."""
+
+    permits: Permits
+    bucket: Bucket | None
+    """Its caller's rate limit, where there is one."""
+    held: int = 1
+
+    def take(self, requests: int) -> None:
+        """Count as so many requests from here on, the one that came included.
+
+        More than all permits together count as all of them: such a request is let in when nothing else is under way.
+
+        Raises:
+            Overloaded: not so many permits are free.
+            RateLimited: the caller's rate does not allow so many.
+        """
+        weight = min(requests, self.permits.total)
+        self.permits.take(weight - self.held)
+        self.held = weight
+        if self.bucket is not None:
+            self.bucket.take(requests - 1)
 
 
 class Admission:
@@ -18,12 +78,10 @@ class Admission:
 
     def __init__(self, app: ASGIApp, permits: int, metrics: Metrics) -> None:
         self._app = app
-        self._free = permits
-        self._permits = permits
-        self._metrics = metrics
+        self._permits = Permits(permits, metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take a permit, pass the request on, give the permit back.
+        """Take a permit, pass the request on, give back what it holds.
 
         Raises:
             Overloaded: none is free.
@@ -31,12 +89,10 @@ class Admission:
         if scope["type"] != "http" or not scope["path"].startswith(GUARDED):
             await self._app(scope, receive, send)
             return
-        if self._free == 0:
-            raise Overloaded(f"all {self._permits} permits are taken; try again in a moment")
-        self._free -= 1
-        self._metrics.in_flight.inc()
+        self._permits.take(1)
+        state = scope.setdefault("state", {})
+        permit = state["permit"] = Permit(self._permits, state.get("bucket"))
         try:
             await self._app(scope, receive, send)
         finally:
-            self._free += 1
-            self._metrics.in_flight.dec()
+            self._permits.give_back(permit.held)

@@ -11,22 +11,20 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import multiprocess
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 
 from service import probes, routes
-from service.admission import Admission
-from service.body_limit import BodyLimit
+from service.authentication import describe_keys
 from service.console import pages
-from service.errors import answer
+from service.errors import answer, row_of
 from service.histories import Histories
 from service.logs import configure_logs
 from service.metrics import MULTIPROCESS, Metrics
+from service.middleware import middleware_of
 from service.model_thread import ModelThread
 from service.models.opening import open_model
 from service.models.registry import Models
 from service.models.served import Served
-from service.observation import Observation
 from service.settings import Settings, read_settings
 from service.state import Service, State
 
@@ -43,27 +41,22 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         title="PRM-KD recommendations",
         version="1",
         lifespan=_lifespan(settings, metrics),
-        middleware=_middleware(settings, metrics),
+        middleware=middleware_of(settings, metrics),
         redoc_url=None,
     )
     app.state.metrics = metrics
     for expected in (RequestValidationError, HTTPException):
         app.add_exception_handler(expected, _answer)
-    app.include_router(routes.router)
+    guarded = routes.errors(401, 429) if settings.api_keys_sha256 else {}
+    app.include_router(routes.router, responses=guarded)
     app.include_router(probes.router)
     if settings.console:
-        app.include_router(pages.users_router)
+        app.include_router(pages.users_router, responses=guarded)
         app.include_router(pages.router)
+    if settings.api_keys_sha256:
+        plain = app.openapi
+        app.openapi = lambda: describe_keys(plain())  # type: ignore[method-assign]  # FastAPI's documented way
     return app
-
-
-def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
-    """Outermost first. Pure ASGI classes: FastAPI's function middleware would halve the throughput."""
-    return [
-        Middleware(Observation, metrics, access_log=settings.access_log),
-        Middleware(BodyLimit, settings.max_body_bytes, settings.body_timeout_seconds),
-        Middleware(Admission, settings.permits, metrics),
-    ]
 
 
 def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
@@ -87,4 +80,6 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
+    metrics: Metrics = request.app.state.metrics
+    metrics.errors.labels(row_of(error).error).inc()
     return answer(error, request.state.observed.request_id)

@@ -2,7 +2,8 @@
 
 ServiceError
 ├── Unauthorized         no key, or nobody's
-├── Overloaded           every permit is taken
+├── RateLimited          this caller asks too often
+├── Overloaded           every permit is taken, or the model's queue is full
 ├── BodyTooLarge         more bytes than the service reads
 ├── BodyTooSlow          the body did not arrive in time
 ├── ClientGone           the caller left before the body was whole or the model ran: nobody reads the answer
@@ -29,13 +30,26 @@ from service.schemas import ErrorBody
 class ServiceError(Exception):
     """A request that is refused for a reason that its caller may know."""
 
+    retry_after: int | None = None
+    """Seconds, where this one error knows better than its row."""
+
 
 class Unauthorized(ServiceError):
     """The request has no key, or one that nobody has."""
 
 
+class RateLimited(ServiceError):
+    """A caller asks more often than the settings allow."""
+
+    retry_after: int
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class Overloaded(ServiceError):
-    """Every permit is taken."""
+    """Every permit is taken, or the model's queue is full."""
 
 
 class BodyTooLarge(ServiceError):
@@ -75,6 +89,7 @@ class ErrorRow:
 TABLE: dict[type[Exception], ErrorRow] = {
     RequestValidationError: ErrorRow(422, "invalid_request"),
     Unauthorized: ErrorRow(401, "unauthorized", challenge="Bearer"),
+    RateLimited: ErrorRow(429, "rate_limited", retry_after=1),
     Overloaded: ErrorRow(429, "overloaded", retry_after=1),
     BodyTooLarge: ErrorRow(413, "body_too_large", closes=True),
     BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),
@@ -100,8 +115,11 @@ def answer(error: Exception, request_id: str) -> JSONResponse:
     row = row_of(error)
     body = ErrorBody(error=row.error, message=_message(error, row), request_id=request_id)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if row.retry_after is not None:
-        headers["Retry-After"] = str(row.retry_after)
+    retry_after = row.retry_after
+    if isinstance(error, ServiceError) and error.retry_after is not None:
+        retry_after = error.retry_after
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
     if row.challenge is not None:
         headers["WWW-Authenticate"] = row.challenge
     if row.closes:

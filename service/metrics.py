@@ -23,6 +23,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         r = self.registry
         self.requests = Counter("rec_requests", "Requests answered", ["route", "status"], registry=r)
+        self.errors = Counter("rec_errors", "Requests that ended in an error, by its name", ["error"], registry=r)
+        self.key_requests = Counter("rec_key_requests", "Requests by the name of their key", ["key"], registry=r)
         self.request_seconds = Histogram(
             "rec_request_seconds", "Time to answer", ["route"], buckets=REQUEST_BUCKETS, registry=r
         )

@@ -55,6 +55,7 @@ class Observation:
             self._note(scope, observed)
 
     async def _answer(self, error: Exception, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
+        self._metrics.errors.labels(row_of(error).error).inc()
         if row_of(error) is INTERNAL:
             self._log.error("request failed", request_id=observed.request_id, path=_route(scope), exc_info=error)
         if observed.status is None and not isinstance(error, ClientGone):

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.keys import NAMED_HASHES, Keys
 from service.redis_address import parse_address
 
 PREFIX = "REC_"
@@ -78,6 +79,21 @@ class Settings(BaseSettings):
     """A csv or csv.gz file (user_id,item_id,timestamp) whose histories `serve` stores before it opens the port, for
     users that have none. Reading it needs about 200 bytes of memory per kept event."""
 
+    api_keys_sha256: str | None = Field(default=None, pattern=NAMED_HASHES)
+    """`name=hash,name=hash`: who may call, by the sha256 of their keys; `python -m service hash-key` makes one. Unset,
+    everybody may: then let nobody but your own network reach the port."""
+
+    metrics_need_key: bool = False
+    """Ask for a key at `/metrics`, too. Needs `api_keys_sha256`. Probes and the console's page are always open."""
+
+    rate_per_second: float | None = Field(default=None, gt=0, le=1_000_000)
+    """Requests per second that one worker takes of every key in the long run; with several workers a key gets up to so
+    many times more. Needs `api_keys_sha256`. Unset, one caller may take all permits."""
+
+    rate_burst: int = Field(default=100, ge=1, le=1_000_000)
+    """Requests that a key may make at once after a pause, before `rate_per_second` counts. More is kinder to callers
+    that come in waves."""
+
     permits: int = Field(default=64, ge=1, le=10_000)
     """Requests worked on at once in one worker; the next is refused with 429 at once. Low keeps the latency of what is
     accepted short; high absorbs bursts."""
@@ -103,6 +119,14 @@ class Settings(BaseSettings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important log line that is written."""
+
+    @model_validator(mode="after")
+    def _keys_and_what_needs_them(self) -> Settings:
+        if self.api_keys_sha256 is not None:
+            Keys.parse(self.api_keys_sha256)
+        elif self.rate_per_second is not None or self.metrics_need_key:
+            raise ValueError("REC_RATE_PER_SECOND and REC_METRICS_NEED_KEY mean nothing without REC_API_KEYS_SHA256")
+        return self
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:

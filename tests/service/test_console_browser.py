@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from service.bundle import ModelBundle
 from service.embedded_redis import embedded_redis
+from service.keys import hash_of, new_key
 from service.seeding import SeedLimits, seed
 from service.settings import Settings
 
@@ -118,3 +119,23 @@ def test_nothing_comes_from_another_host(client: httpx.Client) -> None:
     parts = [page.text, client.get("/console/console.js").text, client.get("/console/console.css").text]
     assert not any(address in part for part in parts for address in ("https://", "http://") if "w3.org" not in part)
     assert "innerHTML" not in parts[1]
+
+
+def test_where_keys_are_needed_the_page_asks_for_one_and_keeps_it(
+    browser: Browser, serve: Serve, settings: Settings
+) -> None:
+    key, questions = new_key(), list[str]()
+    client = serve(settings.model_copy(update={"api_keys_sha256": f"me={hash_of(key)}"}))
+    page = browser.new_page()
+
+    def reply(dialog: Dialog) -> None:
+        questions.append(dialog.message)
+        dialog.accept(key)
+
+    page.on("dialog", reply)
+    for _ in range(2):
+        page.goto(str(client.base_url))
+        choose(page, "keyholder")
+        expect(page.locator("#list li")).to_have_count(12)
+    assert questions == ["This service needs an API key:"]
+    page.close()

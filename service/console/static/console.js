@@ -20,9 +20,11 @@ function say(text, kind = "") {
   $("notice").textContent = text;
 }
 
-async function call(method, path, body) {
+async function call(method, path, body, again = false) {
   const started = performance.now();
   const options = { method, headers: { Accept: "application/json" } };
+  const key = sessionStorage.getItem("key"); // until the tab is closed
+  if (key) options.headers.Authorization = `Bearer ${key}`;
   if (body !== undefined) {
     options.headers["Content-Type"] = "application/json";
     options.body = JSON.stringify(body);
@@ -33,9 +35,18 @@ async function call(method, path, body) {
   } catch {
     throw new Error("The service cannot be reached.");
   }
+  if (response.status === 401 && !again && askForKey(key)) return call(method, path, body, true);
   const answer = response.status === 204 ? null : await response.json();
   if (!response.ok) throw new Error(`${answer.message} (${answer.error}, request ${answer.request_id.slice(0, 8)})`);
   return { answer, ms: performance.now() - started, stages: response.headers.get("Server-Timing") };
+}
+
+// Several calls may be refused at once: who was refused with an older key than the present one just tries that.
+function askForKey(refused) {
+  if (sessionStorage.getItem("key") !== refused) return true;
+  const key = (window.prompt("This service needs an API key:") ?? "").trim();
+  if (key) sessionStorage.setItem("key", key);
+  return key !== "";
 }
 
 async function fetchCards(ids) {
