@@ -99,7 +99,7 @@ def _aside(bundle: Path) -> Iterator[Path]:
 
 def _write_files(student: TwoTower, dataset: Dataset, folder: Path) -> None:
     dataset.catalog.write(folder)
-    PackedStrings.pack(item.card().model_dump_json() for item in dataset.items).write(folder, CARDS)
+    PackedStrings.pack(item.card().to_json() for item in dataset.items).write(folder, CARDS)
     count = Popularity.fit(dataset.interactions, dataset.split, len(dataset.catalog)).count[PAD + 1 :]  # [N]
     np.save(folder / POPULAR, (np.argsort(-count, kind="stable") + 1).astype(np.int32))
     write_encoder(student, folder / ENCODER)

@@ -9,10 +9,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from service.allowed import Allowed
 from service.bundle import PAD, ModelBundle, history_window
-from service.lockstep import Fetch, Steps, in_lockstep
+from service.candidates import Candidates
+from service.filters import Filters
+from service.item_index import ItemIndex, UnknownValues
+from service.item_vectors import ItemVectors
+from service.lockstep import Steps, in_lockstep
+from service.popularity import Popularity
+from service.ranked import Ranked
 from service.self_test import EncodesHistories, RetrievesItems, ScoresCandidates
 from service.timings import Timings
+
+Source = Literal["model", "popular"]
+NOTHING = UnknownValues()
 
 
 @dataclass(frozen=True)
@@ -24,48 +34,23 @@ class Query:
     n: int
     exclude: Sequence[str] = ()
     exclude_seen: bool = True
+    filters: Filters | None = None
+    """None: the whole catalogue."""
 
 
 @dataclass(frozen=True)
 class Recommendation:
     """A ranked list: no item twice, scores never rise."""
 
-    source: Literal["model", "popular"]
+    source: Source
     item_ids: tuple[str, ...]
     scores: tuple[float, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class _Ranked:
-    """Allowed items by their catalogue indices, best first."""
-
-    items: NDArray[np.int64]
-    """[K]"""
-    scores: NDArray[np.floating]
-    """[K]"""
-
-    def by(self, scores: NDArray[np.float32]) -> _Ranked:
-        """Ranked anew by these scores [K]; of equal ones the one that was ahead stays ahead."""
-        order = np.argsort(-scores, kind="stable")  # [K]
-        return _Ranked(self.items[order], scores[order])
-
-
-def _without(
-    drop: NDArray[np.int64],
-    items: NDArray[np.int64] | NDArray[np.int32],
-    scores: NDArray[np.floating],
-    kept: int,
-) -> _Ranked:
-    """The first `kept` of ranked items that are allowed."""
-    allowed = np.flatnonzero(~np.isin(items, drop))[:kept]  # [<= kept]
-    return _Ranked(items[allowed].astype(np.int64, copy=False), scores[allowed])
+    unknown: UnknownValues = NOTHING
+    """What the filters named and the catalogue does not."""
 
 
 class Recommender:
-    """Window, encode, retrieve, drop; and where the bundle has a re-ranker, re-rank.
-
-    Exactness: with k known items to drop, the best n + k of the catalogue hold the best n of what is allowed, whatever
-    the k are. So the answer equals a full sort without them, and is filled whenever enough items are allowed.
+    """Window, encode, the best candidates that are allowed; and where the bundle has a re-ranker, re-rank.
 
     A re-ranker is given the best allowed items, as many as the manifest says (n, where that is more). What is dropped
     costs no candidate its place, and up to that many a shorter list is the head of a longer one.
@@ -78,11 +63,19 @@ class Recommender:
         retrieval: RetrievesItems,
         reranker: ScoresCandidates | None = None,
     ) -> None:
+        """Index the items' categories and brands.
+
+        Raises:
+            BundleCorrupt: a card of the bundle is none.
+        """
         self._bundle = bundle
         self._encoder = encoder
         self._retrieval = retrieval
         self._reranker = reranker
-        self._candidates = 0 if bundle.manifest.reranker is None else bundle.manifest.reranker.candidates
+        self._reranked = 0 if bundle.manifest.reranker is None else bundle.manifest.reranker.candidates
+        self._candidates = Candidates(ItemVectors(bundle))
+        self._popularity = Popularity(bundle.popular)
+        self._index = ItemIndex.of(bundle)
         self._length = bundle.manifest.encoder.max_history
 
     @property
@@ -112,39 +105,36 @@ class Recommender:
             history = self._bundle.catalog.indices(query.history)  # [H]
             history = history[history != PAD]
         if not history.size:
-            return self._popular(query, timings)
+            allowed = self._allowed(query, history, timings)
+            with timings.measure("rank"):
+                return self._named("popular", self._popularity.best(query.n, allowed), query)
         with timings.measure("encode"):
             window = history_window(history, self._length)[np.newaxis]  # [1, L]
             user = self._encoder.encode(window)  # [1, D]
-        drop = self._drop(query, history)
-        kept = query.n if self._reranker is None else max(query.n, self._candidates)
-        scores, items = yield Fetch(user, min(kept + drop.size, len(self._bundle.catalog)))  # [K]
-        with timings.measure("rank"):
-            best = _without(drop, items, scores, kept)
+        allowed = self._allowed(query, history, timings)
+        best = yield from self._candidates.best(user, max(query.n, self._reranked), allowed, timings)
         if self._reranker is not None and best.items.size:
             with timings.measure("rerank"):
                 best = best.by(self._reranker.score(window, best.items[np.newaxis])[0])
         with timings.measure("rank"):
-            return self._named("model", best, query.n)
+            return self._named("model", best, query)
 
-    def _popular(self, query: Query, timings: Timings) -> Recommendation:
-        with timings.measure("rank"):
-            drop = self._drop(query, np.empty(0, np.int64))
-            items = self._bundle.popular[: query.n + drop.size]  # [K]
-            scores = 1.0 / np.arange(1, items.size + 1)  # [K]
-            return self._named("popular", _without(drop, items, scores, query.n), query.n)
-
-    def _drop(self, query: Query, history: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Distinct known items that must not come back; [K]."""
+    def _allowed(self, query: Query, history: NDArray[np.int64], timings: Timings) -> Allowed:
+        """What may come back to somebody with this history [H]."""
         excluded = self._bundle.catalog.indices(query.exclude)
         seen = history if query.exclude_seen else history[:0]
         drop: NDArray[np.int64] = np.unique(np.concatenate([excluded, seen]))
-        known: NDArray[np.int64] = drop[drop != PAD]
-        return known
+        drop = drop[drop != PAD]  # [K]
+        if query.filters is None or not query.filters.constrain:
+            return Allowed(drop)
+        with timings.measure("filter"):
+            return Allowed.within(self._index.allowed(query.filters), drop)
 
-    def _named(self, source: Literal["model", "popular"], ranked: _Ranked, n: int) -> Recommendation:
-        item_ids = map(self._bundle.catalog.item_id, ranked.items[:n].tolist())
-        return Recommendation(source, tuple(item_ids), tuple(ranked.scores[:n].tolist()))
+    def _named(self, source: Source, ranked: Ranked, query: Query) -> Recommendation:
+        """The best n by their ids."""
+        item_ids = map(self._bundle.catalog.item_id, ranked.items[: query.n].tolist())
+        unknown = NOTHING if query.filters is None else self._index.unknown(query.filters)
+        return Recommendation(source, tuple(item_ids), tuple(ranked.scores[: query.n].tolist()), unknown)
 
     def unknown(self, item_ids: Iterable[str]) -> list[str]:
         """Those of the ids that the catalogue does not know, each once, in their order."""

@@ -25,10 +25,10 @@ from service.schemas import (
     RecommendedItem,
     RecommendRequest,
     RecommendResponse,
-    Text,
 )
 from service.state import Service
 from service.user_path import user_path
+from service.wire import Text
 
 Responses = dict[int | str, dict[str, object]]
 
@@ -75,7 +75,13 @@ async def recommend(
 ) -> RecommendResponse:
     """The best items for a user."""
     history, degraded = await _history(body, service, observed)
-    query = recommender.Query([*history, *body.context_items], body.n, body.exclude, body.exclude_seen)
+    query = recommender.Query(
+        history=[*history, *body.context_items],
+        n=body.n,
+        exclude=body.exclude,
+        exclude_seen=body.exclude_seen,
+        filters=body.filters,
+    )
     with service.models.active as served:
         patience = Patience.of(observed.started, body.deadline_ms, caller)
         found = await served.thread.recommend(query, observed.timings, patience)
@@ -88,6 +94,8 @@ async def recommend(
         model_version=model_version,
         source=found.source,
         degraded=degraded,
+        unknown_categories=list(found.unknown.categories),
+        unknown_brands=list(found.unknown.brands),
         items=[RecommendedItem(item_id=item_id, score=score, rank=rank) for rank, (item_id, score) in ranked],
     )
 
@@ -151,7 +159,13 @@ async def items(
     known = [item_id for item_id in dict.fromkeys(ids) if item_id not in refused]
     indices = bundle.catalog.indices(known).tolist()
     cards = [
-        Card(item_id=item_id, title=card.title, brand=card.brand, categories=list(card.categories))
+        Card(
+            item_id=item_id,
+            title=card.title,
+            brand=card.brand,
+            categories=list(card.categories),
+            available=card.available,
+        )
         for item_id, card in zip(known, map(bundle.card, indices), strict=True)
     ]
     return CardsResponse(items=cards, unknown_items=unknown)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from service.filters import Filters
+from service.wire import Text, Wire
 
 MAX_N = 500
 MAX_HISTORY = 1000
@@ -14,15 +17,8 @@ MAX_EVENTS = 1000
 MAX_CARDS = 500
 MAX_DEADLINE_MS = 60_000
 
-Text = Annotated[str, Field(min_length=1, max_length=256)]
-"""An id of a user, item or event: 1 to 256 characters, any of Unicode's."""
 
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
-
-
-class RecommendRequest(_Wire):
+class RecommendRequest(Wire):
     """Whom to recommend for, and under which conditions."""
 
     user_id: Text | None = None
@@ -37,12 +33,14 @@ class RecommendRequest(_Wire):
     """Item ids that must not come back."""
     exclude_seen: bool = True
     """Leave out every item of the history and the context."""
+    filters: Filters | None = None
+    """Conditions that every item must meet."""
     deadline_ms: int | None = Field(default=None, ge=1, le=MAX_DEADLINE_MS)
     """Milliseconds since the request began to arrive, after which its answer is of no use: then it is a 504, and not
     computed if it was not begun."""
 
 
-class RecommendedItem(_Wire):
+class RecommendedItem(Wire):
     """One recommended item."""
 
     item_id: str
@@ -52,20 +50,25 @@ class RecommendedItem(_Wire):
     """1 is best."""
 
 
-class RecommendResponse(_Wire):
+class RecommendResponse(Wire):
     """The recommended items, best first."""
 
     request_id: str
     user_id: str | None
     model_version: str
-    source: Literal["model", "popular"]
-    """`popular`: no item of the history is known to the model, so everybody's favourites are returned."""
+    source: Literal["model", "popular", "mixed"]
+    """`popular`: no item of the history is known to the model, so everybody's favourites are returned. `mixed`: the
+    model's list was filled up with them, which no model of today needs."""
     degraded: bool
     """True when the stored history could not be read and was treated as empty."""
+    unknown_categories: list[str]
+    """Categories of the filters that no item of the model's catalogue has: `*_any` finds nothing by them."""
+    unknown_brands: list[str]
+    """The same of brands."""
     items: list[RecommendedItem]
 
 
-class Event(_Wire):
+class Event(Wire):
     """A user interacted with an item."""
 
     user_id: Text
@@ -76,13 +79,13 @@ class Event(_Wire):
     """Makes the event idempotent: one that this user already has is counted as a duplicate and not stored."""
 
 
-class EventsRequest(_Wire):
+class EventsRequest(Wire):
     """Events to append to the histories of their users."""
 
     events: list[Event] = Field(min_length=1, max_length=MAX_EVENTS)
 
 
-class EventsResponse(_Wire):
+class EventsResponse(Wire):
     """What became of the events."""
 
     accepted: int
@@ -91,48 +94,49 @@ class EventsResponse(_Wire):
     """Item ids that the model does not know, each once; their events were not stored."""
 
 
-class HistoryItem(_Wire):
+class HistoryItem(Wire):
     """One item of a history."""
 
     item_id: str
 
 
-class HistoryResponse(_Wire):
+class HistoryResponse(Wire):
     """A stored history, newest last."""
 
     user_id: str
     items: list[HistoryItem]
 
 
-class Card(_Wire):
+class Card(Wire):
     """What is shown of an item."""
 
     item_id: str
     title: str
     brand: str
     categories: list[str]
+    available: bool
 
 
-class CardsResponse(_Wire):
+class CardsResponse(Wire):
     """Cards of the known among the items asked for, each once, in their order."""
 
     items: list[Card]
     unknown_items: list[str]
 
 
-class UsersResponse(_Wire):
+class UsersResponse(Wire):
     """Some users that have a history."""
 
     users: list[str]
 
 
-class Liveness(_Wire):
+class Liveness(Wire):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
 
 
-class Readiness(_Wire):
+class Readiness(Wire):
     """The bundle was proven and the model gave its golden answers, else the port would not be open."""
 
     status: Literal["ready"] = "ready"
@@ -142,7 +146,7 @@ class Readiness(_Wire):
     """Down is no reason to be unready: recommendations then come degraded."""
 
 
-class ErrorBody(_Wire):
+class ErrorBody(Wire):
     """Every answer that is not 2xx."""
 
     error: str

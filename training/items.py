@@ -26,6 +26,10 @@ def _or_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _or_true(value: object) -> object:
+    return True if value is None else value
+
+
 def _several(value: object) -> object:
     return [value] if isinstance(value, str) and value else value or []
 
@@ -51,6 +55,8 @@ class Item(BaseModel):
     """Item text that the source made itself; encoders read it in place of the one made here."""
     domain: Words = ""
     """Which domain of a multi-domain catalogue the item belongs to."""
+    available: Annotated[bool, BeforeValidator(_or_true)] = True
+    """Whether it can be had. Nothing is learnt from it; the service can leave out what cannot."""
 
     def encoder_text(self) -> str:
         """What text encoders read: "title. categories. brand." (UniSRec, KDD 2022, section 2.1), or the source's own.
@@ -64,7 +70,7 @@ class Item(BaseModel):
 
     def card(self) -> ItemCard:
         """The part that goes online."""
-        return ItemCard(title=self.title, brand=self.brand, categories=self.categories)
+        return ItemCard(title=self.title, brand=self.brand, categories=self.categories, available=self.available)
 
 
 def read_items(path: Path) -> tuple[Item, ...]:

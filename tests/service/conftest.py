@@ -17,7 +17,8 @@ import uvicorn
 from numpy.typing import NDArray
 
 from service.app import create_app
-from service.bundle import BundleDraft, Golden, ModelBundle, seal
+from service.bundle import BundleDraft, Golden, ModelBundle, PackedStrings, seal
+from service.bundle.files import CARDS
 from service.bundle.manifest import RerankerInfo
 from service.embedded_redis import embedded_redis
 from service.models.opening import Model, open_model
@@ -79,6 +80,27 @@ def reranked_bundle(tiny_bundle: Path, tmp_path: Path) -> Path:
     info = RerankerInfo(candidates=CANDIDATES, recall=CANDIDATES / 60, max_abs_diff=0)
     seal(folder, BundleDraft.model_validate(draft | {"reranker": info}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def sold_out_bundle(bundle: ModelBundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle with every third item unavailable, and cards of all kinds: no brand, a category twice, none."""
+    folder = Path(shutil.copytree(bundle.folder, tmp_path_factory.mktemp("sold-out") / "bundle"))
+    changes: dict[int, dict[str, object]] = {
+        10: {"brand": ""},
+        20: {"categories": ("Crime", "Crime", "Rare")},
+        21: {"categories": ()},
+        30: {"brand": "Crime"},
+    }
+    cards = [bundle.card(k).model_copy(update={"available": k % 3 != 0, **changes.get(k, {})}) for k in range(1, 61)]
+    PackedStrings.pack(card.to_json() for card in cards).write(folder, CARDS)
+    seal(folder, BundleDraft.model_validate(bundle.manifest.model_dump(exclude={"model_version", "files"})))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sold_out_model(sold_out_bundle: Path) -> Model:
+    return open_model(Settings(bundle=sold_out_bundle))
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def main() -> None:
     vectors, shelf_of = item_vectors(rng)
     catalog = ItemCatalog.from_ids(ODD_IDS.get(k, f"book-{k:02d}") for k in range(1, len(vectors) + 1))
     catalog.write(folder)
-    PackedStrings.pack(card.model_dump_json() for card in cards()).write(folder, "item_cards")
+    PackedStrings.pack(card.to_json() for card in cards()).write(folder, "item_cards")
     write_encoder(folder / "encoder.onnx", vectors)
     write_retrieval(folder, vectors)
     rows = interactions(rng, catalog, shelf_of)

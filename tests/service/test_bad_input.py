@@ -13,7 +13,14 @@ import pytest
 
 JSON = {"Content-Type": "application/json"}
 BODIES: dict[str, tuple[bytes, int, str]] = {
-    "unknown field": (b'{"filters": {}}', 422, "filters"),
+    "unknown field": (b'{"filter": {}}', 422, "filter"),
+    "unknown filter": (b'{"filters": {"price_below": 9}}', 422, "filters.price_below"),
+    "filters a list": (b'{"filters": ["Crime"]}', 422, "filters"),
+    "filter a text": (b'{"filters": {"brands_any": "Acme"}}', 422, "filters.brands_any"),
+    "filter by nothing": (b'{"filters": {"categories_any": []}}', 422, "filters.categories_any"),
+    "filter by an empty text": (b'{"filters": {"categories_none": [""]}}', 422, "filters.categories_none.0"),
+    "filter by too many": (json.dumps({"filters": {"brands_none": ["a"] * 101}}).encode(), 422, "filters.brands_none"),
+    "available a text": (b'{"filters": {"available_only": "yes"}}', 422, "filters.available_only"),
     "n of zero": (b'{"n": 0}', 422, "n"),
     "n beyond": (b'{"n": 501}', 422, "n"),
     "n a bool": (b'{"n": true}', 422, "n"),

@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from service.bundle import BundleCorrupt, BundleDraft, BundleError, BundleMissing, Golden, SelfTestFailed, seal
 from service.bundle.files import MANIFEST, MANIFEST_HASH, RERANK
+from service.filters import Filters
 from service.models.opening import Model, open_model
 from service.recommender import Query
 from service.reranking import Reranker
 from service.settings import Settings
 from service.timings import Timings
+from tests.service.asked_filters import filters, meets
 
 CANDIDATES = 20
 indices = st.lists(st.integers(1, 60), max_size=25)
@@ -42,27 +44,30 @@ def retrieved(folder: Path, history: list[int]) -> NDArray[np.int64]:
     return order
 
 
-def wanted(folder: Path, query: tuple[list[int], int, list[int], bool]) -> list[int]:
+def wanted(
+    folder: Path, query: tuple[list[int], int, list[int], bool], unfit: frozenset[int] = frozenset()
+) -> list[int]:
     """The best allowed by retrieval, as many as are handed over, by the score of the pair."""
     history, n, exclude, exclude_seen = query
-    dropped = set(exclude) | (set(history) if exclude_seen else set())
+    dropped = unfit.union(exclude, history if exclude_seen else [])
     allowed = [item for item in retrieved(folder, history).tolist() if item not in dropped]
     candidates = allowed[: max(n, CANDIDATES)]
     return sorted(candidates, key=lambda item: -((7 * item + history[-1]) % 61))[:n]
 
 
 @examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=indices.filter(bool), exclude=indices, n=st.integers(1, 70), exclude_seen=st.booleans())
+@given(query=st.tuples(indices.filter(bool), st.integers(1, 70), indices, st.booleans()), asked=st.none() | filters)
 def test_it_is_the_head_of_retrieval_ordered_anew(
-    model: Model, history: list[int], exclude: list[int], n: int, *, exclude_seen: bool
+    model: Model, query: tuple[list[int], int, list[int], bool], asked: Filters | None
 ) -> None:
-    catalog = model.bundle.catalog
-    asked = Query([catalog.item_id(k) for k in history], n, [catalog.item_id(k) for k in exclude], exclude_seen)
-    found = model.recommender.recommend(asked, Timings())
-    order = wanted(model.bundle.folder, (history, n, exclude, exclude_seen))
+    (history, n, exclude, exclude_seen), catalog = query, model.bundle.catalog
+    ids, excluded = [catalog.item_id(k) for k in history], [catalog.item_id(k) for k in exclude]
+    found = model.recommender.recommend(Query(ids, n, excluded, exclude_seen, asked), Timings())
+    unfit = frozenset(k for k in range(1, 61) if asked is not None and not meets(model.bundle.card(k), asked))
+    order = wanted(model.bundle.folder, query, unfit)
     assert [catalog.index(item) for item in found.item_ids] == order
     assert list(found.scores) == [(7 * item + history[-1]) % 61 for item in order]
-    assert len(order) == min(n, 60 - len({*exclude, *(history if exclude_seen else [])}))
+    assert len(order) == min(n, 60 - len({*unfit, *exclude, *(history if exclude_seen else [])}))
 
 
 def test_a_shorter_list_is_the_head_of_a_longer_one_whatever_is_dropped(model: Model) -> None:

@@ -50,6 +50,12 @@ def test_the_card_shows_title_brand_categories() -> None:
     assert item.card() == ItemCard(title="Hammer", brand="Acme", categories=("Tools",))
 
 
+@pytest.mark.parametrize(("stated", "available"), [("true", True), ("false", False), ("null", True), ("0", False)])
+def test_an_item_is_available_unless_it_is_said_not_to_be(tmp_path: Path, stated: str, *, available: bool) -> None:
+    (item,) = read_items(lines(tmp_path, f'{{"item_id": "a", "available": {stated}}}'))
+    assert item.available is item.card().available is available
+
+
 def test_ids_may_be_numbers_and_unknown_fields_are_left_aside(tmp_path: Path) -> None:
     row = json.dumps({"item_id": 7, "title": None, "categories": None, "image": "", "year": 1995, "actors": ["x"]})
     assert read_items(lines(tmp_path, row, "")) == (Item(item_id="7"),)
@@ -62,7 +68,7 @@ def test_one_category_may_stand_without_a_list(tmp_path: Path) -> None:
 def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
     items = (
         Item(item_id="ä", title="Ü\n2", brand="b", categories=("c", "d"), description="e", image="f.jpg", text="g"),
-        Item(item_id="0"),
+        Item(item_id="0", available=False),
     )
     write_items(tmp_path / "items.jsonl.gz", items)
     assert read_items(tmp_path / "items.jsonl.gz") == items
@@ -78,6 +84,7 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
         ('{"item_id": true}', "line 2, field item_id"),
         ('{"item_id": "b", "title": 5}', "line 2, field title"),
         ('{"item_id": "b", "categories": ["x", 5]}', r"line 2, field categories\.1"),
+        ('{"item_id": "b", "available": "perhaps"}', "line 2, field available"),
         ('{"item_id": "a"}', "line 2, field item_id: 'a' stands in line 1 already"),
     ],
 )

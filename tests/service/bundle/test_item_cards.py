@@ -10,6 +10,13 @@ def test_a_card_comes_back_from_its_json() -> None:
     assert ItemCard.model_validate_json("{}") == ItemCard()
 
 
+def test_a_card_speaks_of_availability_only_where_there_is_none() -> None:
+    assert ItemCard(title="t").to_json() == '{"title":"t","brand":"","categories":[]}'
+    assert ItemCard(title="t", available=False).to_json().endswith(',"available":false}')
+    for card in (ItemCard(), ItemCard(available=False)):
+        assert ItemCard.model_validate_json(card.to_json()) == card
+
+
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(ValidationError, match="price"):
         ItemCard.model_validate({"title": "t", "price": 3})

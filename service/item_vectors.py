@@ -1,0 +1,36 @@
+"""The student's item vectors, for what the retrieval graph does not answer: scores of some items only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import ModelBundle
+from service.bundle.files import ITEM_VECTORS
+
+BLOCK = 4096
+"""Rows gathered at once: they stay in the cache until they are multiplied, and a large catalogue is never copied."""
+
+
+class ItemVectors:
+    """`item_vectors.bin`, float32[N, D], mapped: the pages that the retrieval graph maps too, shared by all workers.
+
+    A row is a catalogue index less one. Products are taken row by row, so that an item's does not depend on which
+    others are asked for; and on one thread, because a matrix product would wake all cores of the machine in every
+    worker.
+    """
+
+    def __init__(self, bundle: ModelBundle) -> None:
+        """Map the file, whose size the bundle has proven."""
+        shape = (len(bundle.catalog), bundle.manifest.encoder.width)
+        mapped = np.memmap(bundle.folder / ITEM_VECTORS, dtype="<f4", mode="r", shape=shape)
+        self.table: NDArray[np.float32] = np.asarray(mapped)
+        """[N, D]"""
+
+    def dots(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The dot products [M] of a vector [D] with these rows [M]."""
+        products = np.empty(rows.size, np.float32)  # [M]
+        for start in range(0, rows.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            np.vecdot(self.table.take(rows[block], axis=0), vector, out=products[block])
+        return products
