@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from training.config import Config
+from training.dropout import Dropout
 
 _BLOCKED = -1e9
 """Added to the attention logit of a blocked pair. Finite: a row with no open pair (an all-PAD history) gives no NaN."""
@@ -45,7 +46,7 @@ class CausalEncoder(nn.Module):
         super().__init__()
         self.position = nn.Embedding(config.max_history, config.width)
         self.norm = nn.LayerNorm(config.width, eps=1e-12)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
         self.apply(_initialise)
 
@@ -81,15 +82,15 @@ class _Block(nn.Module):
         super().__init__()
         width = config.width
         self.heads = config.heads
-        self.attention_dropout = config.dropout
+        self.attention_dropout = Dropout(config.dropout)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width)
         self.attention_norm = nn.LayerNorm(width, eps=1e-12)
         self.feed_forward = nn.Sequential(
-            nn.Linear(width, config.inner), nn.GELU(), nn.Linear(config.inner, width), nn.Dropout(config.dropout)
+            nn.Linear(width, config.inner), nn.GELU(), nn.Linear(config.inner, width), Dropout(config.dropout)
         )
         self.feed_forward_norm = nn.LayerNorm(width, eps=1e-12)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, states: Tensor, blocked: Tensor) -> Tensor:
         attended = self.attention_norm(states + self._attend(states, blocked))  # [B, L, D]
@@ -102,11 +103,18 @@ class _Block(nn.Module):
             batch, length, 3, self.heads, width // self.heads
         )  # [B, L, 3, H, D/H]
         query, key, value = split.permute(2, 0, 3, 1, 4)  # each [B, H, L, D/H]
-        dropout = self.attention_dropout if self.training else 0.0
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value, blocked, dropout)  # [B, H, L, D/H]
+        mixed = self._mix(query, key, value, blocked)  # [B, H, L, D/H]
         joined = mixed.transpose(1, 2).reshape(batch, length, width)  # [B, L, D]
         out: Tensor = self.dropout(self.attention_out(joined))  # [B, L, D]
         return out
+
+    def _mix(self, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor) -> Tensor:
+        """Values by attention: float[B, H, L, D/H]."""
+        share = self.attention_dropout.share if self.training else 0.0
+        if share and query.device.type == "cpu":  # there, torch's own would draw its coins one by one
+            logits = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5 + blocked  # [B, H, L, L]
+            return torch.matmul(self.attention_dropout(logits.softmax(dim=-1)), value)  # [B, H, L, D/H]
+        return nn.functional.scaled_dot_product_attention(query, key, value, blocked, share)  # [B, H, L, D/H]
 
 
 def _initialise(module: nn.Module) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from service.bundle import PAD
 from training.config import Config
+from training.dropout import Dropout
 from training.students.base import Student
 from training.students.compaction import at_places, compacted
 from training.students.item_fields import UNKNOWN, ItemFields
@@ -63,7 +64,7 @@ class FM(Student, CausalTwoTower):
         self.category_bias = _table(fields.categories, 1)
         self.brand_bias = _table(fields.brands, 1)
         self.place = nn.Parameter(1 / torch.arange(1, config.recent + 1))  # [recent], newest first
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.category_of: Tensor
         self.brand_of: Tensor
         self.register_buffer("category_of", torch.tensor(fields.category), persistent=False)  # [N+1]

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from service.bundle import PAD
 from training.config import Config
+from training.dropout import Dropout
 from training.students.base import Student, seed_table
 from training.students.compaction import at_places, compacted
 from training.two_tower import CausalTwoTower
@@ -47,7 +48,7 @@ class GRU4Rec(Student, CausalTwoTower):
         between = config.dropout if config.layers > 1 else 0.0  # with one layer there is no between, and torch warns
         self.recurrence = nn.GRU(config.width, config.inner, config.layers, batch_first=True, dropout=between)
         self.out = nn.Linear(config.inner, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def hidden(self, history: Tensor) -> Tensor:
         """float[B, L, D] for int64[B, L]; before any item it is what the state of all zeros gives."""

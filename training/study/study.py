@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +11,16 @@ import numpy as np
 
 from training.config import ConfigError
 from training.dataset import Dataset
+from training.distillation.distill import load_student
 from training.distillation.rows import ROWS, study_row
 from training.evaluation.baselines import Popularity
+from training.evaluation.scoring import scorer_of
 from training.knowledge import TeacherKnowledge
 from training.students.registry import student_family
 from training.study.config import StudyConfig
 from training.study.findings import Findings, KnowledgeCost, RunFinding
 from training.study.fresh_processes import Work, in_fresh_processes
+from training.study.latency import latency_ms
 from training.study.page import write_page
 from training.study.references import names, references
 from training.study.report import Report, report
@@ -89,6 +92,7 @@ def summarise(plan: Plan, config: StudyConfig, source: tuple[Dataset, TeacherKno
     every = Plan(plan.data, plan.knowledge, plan.out, _kept(plan.out / RUNS), (), _seeds(plan.out / RUNS))
     runs = [one for one in every.runs(config, knowledge) if one.done]
     found = findings(dataset, knowledge, [finding(one, len(knowledge.teachers)) for one in runs], config)
+    found = replace(found, latency_ms=latencies(dataset, runs))
     made = report(found, config.report)
     made.write(plan.out)
     write_page(found, made, plan.out)
@@ -116,6 +120,12 @@ def findings(
         published=config.published,
         config=config.model_dump(mode="json"),
     )
+
+
+def latencies(dataset: Dataset, runs: Sequence[Run]) -> dict[str, float]:
+    """Student -> milliseconds for one request. Its rows differ in nothing that costs time then: one is asked."""
+    of = {one.student: one for one in reversed(runs)}
+    return {name: latency_ms(scorer_of(load_student(run.folder, dataset)[0]), dataset) for name, run in of.items()}
 
 
 def _carry_out(runs: Sequence[Run], jobs: int) -> None:

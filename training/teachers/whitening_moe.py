@@ -5,13 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from training.dropout import Dropout
+
 
 class ParametricWhitening(nn.Module):
     """z = W (dropout(x) - b): a learned shift and a learned linear map, without a bias behind it (equation 1)."""
 
     def __init__(self, width_in: int, width_out: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.shift = nn.Parameter(torch.zeros(width_in))
         self.map = nn.Linear(width_in, width_out, bias=False)
         nn.init.normal_(self.map.weight, std=0.02)

@@ -45,6 +45,8 @@ def test_every_row_is_trained_with_every_seed_and_stands_in_the_report(found: Re
         line = student.row(row)
         assert line is not None
         assert line.seeds == 2
+    assert student.latency_ms is not None
+    assert student.latency_ms > 0
     assert found.teachers == ("unisrec", "unisrec 2")
     assert {one.name for one in student.rows} >= {"item-kNN", "last-item Markov", "popularity", "unisrec", "C6"}
     assert Report.read(plan.out) == found

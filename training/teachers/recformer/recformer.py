@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.arithmetic import multiplies_bf16
+from training.dropout import Dropout
 from training.items import Item
 from training.teachers.base import Teacher
 from training.teachers.recformer.backbone import load_backbone
@@ -45,7 +46,7 @@ class Recformer(Teacher):
         self.sentences = ItemSentences.of(items, self.vocabulary, config)
         loaded = load_backbone(config, self.vocabulary)
         self.embeddings, self.backbone = loaded.embeddings, loaded.backbone
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.head = WordHead(self.width, len(self.embeddings.words.weight))
         self.register_buffer("items", torch.zeros(0, self.width))
 
