@@ -22,19 +22,25 @@ from service.embedded_redis import embedded_redis
 from service.keys import hash_of, new_key
 from service.logs import configure_logs
 from service.metrics import MULTIPROCESS
+from service.models.active_file import ActiveFileUnreadable
+from service.models.first import open_first
+from service.models.folders import ModelFolders
 from service.models.opening import Model, open_model
+from service.models.refusals import Refusals
 from service.onnx_sessions import DeviceUnavailable
 from service.seeding import Seeded, SeedError, SeedLimits, seed
 from service.settings import Settings, UnknownSetting, as_environment, read_settings
 
-REFUSALS = (BundleError, DeviceUnavailable, SeedError, UnknownSetting, ValkeyServerError)
+REFUSALS = (ActiveFileUnreadable, BundleError, DeviceUnavailable, SeedError, UnknownSetting, ValkeyServerError)
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 BundleArgument = Annotated[Path, typer.Argument(help="Folder of the model bundle.")]
 
 
 @cli.command()
 def serve(
-    bundle: Annotated[Path | None, typer.Argument(help="Folder of the model bundle; default: REC_BUNDLE.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Argument(help="Folder of a bundle, or of several; default: REC_BUNDLE.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes; each has REC_PERMITS and a session.")] = 1,
@@ -44,7 +50,9 @@ def serve(
     with _refusing(), ExitStack() as stack:
         settings = _settings({} if bundle is None else {"bundle": bundle})
         configure_logs(settings.log_level)
-        model = open_model(settings)  # here too: a worker that refuses would only be started again and again
+        _, model = open_first(
+            settings, Refusals()
+        )  # here too: a worker that refuses would only be started again and again
         own_redis = settings.redis_url is None
         settings = stack.enter_context(_with_redis(settings))
         seeded = _seed_if_asked(settings, model)
@@ -76,13 +84,13 @@ def seed_command(
 
 @cli.command()
 def check(bundle: BundleArgument) -> None:
-    """Prove a bundle: hashes, schema, golden replay."""
+    """Prove a bundle, or every bundle in a folder: hashes, schema, golden replay."""
     with _refusing():
-        model = open_model(_settings({"bundle": bundle}))
-    manifest = model.bundle.manifest
-    rows = len(model.bundle.golden.history)
-    typer.echo(f"{bundle}: {manifest.model_version}, {manifest.catalog.size} items; {len(manifest.files)} files and "
-               f"{rows} golden answers are as the manifest says")  # fmt: skip
+        for found in ModelFolders(bundle).found():
+            model = open_model(_settings({"bundle": found.folder}))
+            manifest, rows = model.bundle.manifest, len(model.bundle.golden.history)
+            typer.echo(f"{found.folder}: {model.version}, {manifest.catalog.size} items; {len(manifest.files)} files "
+                       f"and {rows} golden answers are as the manifest says")  # fmt: skip
 
 
 @cli.command(name="hash-key")

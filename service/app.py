@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 
 import structlog
 from fastapi import FastAPI, Request
@@ -13,7 +14,7 @@ from prometheus_client import multiprocess
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from service import probes, routes
+from service import model_routes, probes, routes
 from service.authentication import describe_keys
 from service.console import pages
 from service.errors import answer, row_of
@@ -22,9 +23,7 @@ from service.logs import configure_logs
 from service.metrics import MULTIPROCESS, Metrics
 from service.middleware import middleware_of
 from service.model_thread import ModelThread
-from service.models.opening import open_model
-from service.models.registry import Models
-from service.models.served import Served
+from service.models.running import running_models
 from service.settings import Settings, read_settings
 from service.state import Service, State
 
@@ -45,11 +44,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.metrics = metrics
+    app.state.settings = settings
     for expected in (RequestValidationError, HTTPException):
         app.add_exception_handler(expected, _answer)
     guarded = routes.errors(401, 429) if settings.api_keys_sha256 else {}
     app.include_router(routes.router, responses=guarded)
     app.include_router(probes.router)
+    app.include_router(model_routes.router, responses=guarded)
     if settings.console:
         app.include_router(pages.users_router, responses=guarded)
         app.include_router(pages.router)
@@ -63,15 +64,11 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         histories = Histories(settings, metrics)
-        model = open_model(settings)
-        manifest = model.bundle.manifest
-        metrics.model.labels(manifest.model_version).set(manifest.catalog.size)
-        models = Models(Served(model, ModelThread(model.recommender, settings.queue, metrics)))
-        del model  # whoever holds it keeps its memory
-        redis = "up" if await histories.is_up() else "down"
-        structlog.get_logger("service").info("ready", model_version=manifest.model_version, redis=redis)
-        yield {"service": Service(models, histories)}
-        models.close()
+        start_thread = partial(ModelThread, most_queued=settings.queue, metrics=metrics)
+        async with running_models(settings, metrics, start_thread) as (models, reloads):
+            redis = "up" if await histories.is_up() else "down"
+            structlog.get_logger("service").info("ready", model_version=models.now.active, redis=redis)
+            yield {"service": Service(models, reloads, histories)}
         await histories.close()
         if MULTIPROCESS in os.environ:
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

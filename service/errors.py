@@ -4,6 +4,10 @@ ServiceError
 ├── Unauthorized         no key, or nobody's
 ├── RateLimited          this caller asks too often
 ├── Overloaded           every permit is taken, or the model's queue is full
+├── AdminClosed          no admin key is set, so nobody is the admin
+├── UnknownModel         no model of this version is there
+├── ModelRefused         a bundle did not prove sound: what served before goes on
+├── NotActivated         nothing is wrong with the bundle, and still it cannot become the active one
 ├── BodyTooLarge         more bytes than the service reads
 ├── BodyTooSlow          the body did not arrive in time
 ├── ClientGone           the caller left before the body was whole or the model ran: nobody reads the answer
@@ -48,6 +52,22 @@ class RateLimited(ServiceError):
         self.retry_after = retry_after
 
 
+class AdminClosed(ServiceError):
+    """No admin key is set."""
+
+
+class UnknownModel(ServiceError):
+    """No model of this version is on disk, or none is open, whichever was asked for."""
+
+
+class ModelRefused(ServiceError):
+    """A bundle did not prove sound."""
+
+
+class NotActivated(ServiceError):
+    """A sound bundle cannot become the active one."""
+
+
 class Overloaded(ServiceError):
     """Every permit is taken, or the model's queue is full."""
 
@@ -90,6 +110,10 @@ TABLE: dict[type[Exception], ErrorRow] = {
     RequestValidationError: ErrorRow(422, "invalid_request"),
     Unauthorized: ErrorRow(401, "unauthorized", challenge="Bearer"),
     RateLimited: ErrorRow(429, "rate_limited", retry_after=1),
+    AdminClosed: ErrorRow(403, "admin_closed"),
+    UnknownModel: ErrorRow(404, "unknown_model"),
+    ModelRefused: ErrorRow(409, "model_refused"),
+    NotActivated: ErrorRow(409, "not_activated"),
     Overloaded: ErrorRow(429, "overloaded", retry_after=1),
     BodyTooLarge: ErrorRow(413, "body_too_large", closes=True),
     BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),

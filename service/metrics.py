@@ -51,6 +51,27 @@ class Metrics:
         self.model = Gauge(
             "rec_model_items", "Items of the served model", ["model_version"], multiprocess_mode="livemax", registry=r
         )
+        self.active = Gauge(
+            "rec_model_active", "1 for the version that a worker answers with, 0 for those that it did",
+            ["model_version"], multiprocess_mode="liveall", registry=r,
+        )  # fmt: skip
+        self.reloads = Counter("rec_reloads", "Bundles that were to become active", ["outcome"], registry=r)
+
+    def answers_with(self, version: str, items: int, instead_of: str | None = None) -> None:
+        """Note which model this worker answers with from now on."""
+        for gauge, value in ((self.model, items), (self.active, 1)):
+            if instead_of is not None:
+                gauge.labels(instead_of).set(0)
+            gauge.labels(version).set(value)
+
+    def active_by_worker(self) -> dict[int, str]:
+        """The version that each living worker answers with, by process id."""
+        found: dict[int, str] = {}
+        for family in self._gathered().collect():
+            for sample in family.samples:
+                if sample.name == "rec_model_active" and sample.value == 1:
+                    found[int(sample.labels.get("pid", os.getpid()))] = sample.labels["model_version"]
+        return {pid: version for pid, version in sorted(found.items()) if _lives(pid)}
 
     def observe_stages(self, timings: Timings) -> None:
         """Count the stages of one request."""
@@ -59,8 +80,21 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes; of all workers together where there are several."""
+        return generate_latest(self._gathered())
+
+    def _gathered(self) -> CollectorRegistry:
         if MULTIPROCESS not in os.environ:
-            return generate_latest(self.registry)
+            return self.registry
         everyone = CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
-        return generate_latest(everyone)
+        return everyone
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -20,8 +20,8 @@ async def livez() -> Liveness:
 @router.get("/readyz", responses=errors(500))
 async def readyz(service: ServiceHere) -> Readiness:
     """The model has given its golden answers; whether Redis answers now is told, and no reason to be unready."""
-    manifest = service.models.active.model.bundle.manifest
     redis_up = await service.histories.is_up()
+    manifest = service.models.active.model.bundle.manifest
     return Readiness(
         model_version=manifest.model_version, items=manifest.catalog.size, redis="up" if redis_up else "down"
     )

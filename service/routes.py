@@ -153,7 +153,7 @@ async def items(
     ids: Annotated[list[Text], Query(min_length=1, max_length=MAX_CARDS)], service: ServiceHere
 ) -> CardsResponse:
     """The cards of items: `/items?ids=a&ids=b`."""
-    model = service.models.active.model
+    model = service.models.active.model  # nothing is awaited from here on: the answer is of one piece
     bundle, unknown = model.bundle, model.recommender.unknown(ids)
     refused = set(unknown)
     known = [item_id for item_id in dict.fromkeys(ids) if item_id not in refused]
@@ -168,4 +168,4 @@ async def items(
         )
         for item_id, card in zip(known, map(bundle.card, indices), strict=True)
     ]
-    return CardsResponse(items=cards, unknown_items=unknown)
+    return CardsResponse(model_version=model.version, items=cards, unknown_items=unknown)

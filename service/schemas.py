@@ -120,6 +120,8 @@ class Card(Wire):
 class CardsResponse(Wire):
     """Cards of the known among the items asked for, each once, in their order."""
 
+    model_version: str
+    """Whose catalogue this is."""
     items: list[Card]
     unknown_items: list[str]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.keys import NAMED_HASHES, Keys
+from service.keys import HASHED_KEY, NAMED_HASHES, Keys
 from service.redis_address import parse_address
 
 PREFIX = "REC_"
@@ -31,7 +31,23 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     bundle: Path = Path("bundle")
-    """Folder of the model bundle. It is hashed whole at the start: a large one on a slow disk delays readiness."""
+    """Folder of the model bundle, or a folder that holds several of them. What is served is hashed whole first: a large
+    one on a slow disk delays readiness."""
+
+    active_file: Path | None = None
+    """File that names the active of several models; unset: `active.json` in their folder. All workers watch it. Where
+    it cannot be written, the service serves and nothing can be activated."""
+
+    active_poll_seconds: float = Field(default=1.0, ge=0.05, le=3600)
+    """How often a worker looks at the active file: how long after an activation the workers may disagree, beside the
+    time of the proof."""
+
+    keep_previous: bool = True
+    """Keep the model that was active before open, so that a rollback is immediate. Without, it costs no memory, and a
+    rollback proves and opens it anew."""
+
+    admin_key_sha256: str | None = Field(default=None, repr=False, pattern=rf"^{HASHED_KEY}$")
+    """sha256 (hexadecimal, lower case) of the key that may activate models and roll back. Unset, nobody may."""
 
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the graphs run. `cuda` needs onnxruntime-gpu, and refuses to start rather than fall back to the CPU."""

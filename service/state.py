@@ -7,6 +7,7 @@ from typing import TypedDict
 
 from service.histories import Histories
 from service.models.registry import Models
+from service.models.reload import Reloads
 
 
 @dataclass(frozen=True, eq=False)
@@ -14,6 +15,7 @@ class Service:
     """All that a request needs."""
 
     models: Models
+    reloads: Reloads
     histories: Histories
 
 

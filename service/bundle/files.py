@@ -114,7 +114,7 @@ class ModelBundle:
             BundleCorrupt: a file differs from the manifest, or the files contradict each other.
             BundleIncompatible: another schema version.
         """
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         for name, entry in manifest.files.items():
             _check_file(folder / name, entry)
         bundle = cls(
@@ -150,6 +150,31 @@ class ModelBundle:
                 raise BundleCorrupt(f"{self.folder / name}: its {what} is not the one that {MANIFEST} states")
 
 
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest alone, its own hash proven first; the schema version is looked at before anything else of it.
+
+    Raises:
+        BundleMissing: it is not there, or a file that every bundle has is not named in it.
+        BundleCorrupt: it is not the one that was sealed.
+        BundleIncompatible: another schema version.
+    """
+    path = folder / MANIFEST
+    text = _read_bytes(path)
+    stated = _read_bytes(folder / MANIFEST_HASH)
+    if f"{sha256(text).hexdigest()}\n".encode() != stated:
+        raise BundleCorrupt(f"{path}: its sha256 is not the one in {MANIFEST_HASH}")
+    try:
+        found = json.loads(text).get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise BundleIncompatible(f"{path}: schema_version is {found!r}, this service reads {SCHEMA_VERSION}")
+        manifest = Manifest.model_validate_json(text)
+    except (ValidationError, ValueError, AttributeError) as error:
+        raise BundleCorrupt(f"{path}: {error}") from error
+    _require(folder, manifest.files)
+    _require_both_or_none(folder, manifest.files, manifest)
+    return manifest
+
+
 def seal(folder: Path, draft: BundleDraft) -> Manifest:
     """Hash the files of a folder and write `manifest.json` and `manifest.sha256` into it.
 
@@ -168,25 +193,6 @@ def seal(folder: Path, draft: BundleDraft) -> Manifest:
     text = manifest.model_dump_json(indent=1, exclude=absent) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     (folder / MANIFEST_HASH).write_text(sha256(text.encode()).hexdigest() + "\n", encoding="ascii")
-    return manifest
-
-
-def _read_manifest(folder: Path) -> Manifest:
-    """The manifest, its own hash proven first; the schema version is looked at before anything else of it."""
-    path = folder / MANIFEST
-    text = _read_bytes(path)
-    stated = _read_bytes(folder / MANIFEST_HASH)
-    if f"{sha256(text).hexdigest()}\n".encode() != stated:
-        raise BundleCorrupt(f"{path}: its sha256 is not the one in {MANIFEST_HASH}")
-    try:
-        found = json.loads(text).get("schema_version")
-        if found != SCHEMA_VERSION:
-            raise BundleIncompatible(f"{path}: schema_version is {found!r}, this service reads {SCHEMA_VERSION}")
-        manifest = Manifest.model_validate_json(text)
-    except (ValidationError, ValueError, AttributeError) as error:
-        raise BundleCorrupt(f"{path}: {error}") from error
-    _require(folder, manifest.files)
-    _require_both_or_none(folder, manifest.files, manifest)
     return manifest
 
 

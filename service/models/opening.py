@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.bundle import ModelBundle
+from service.bundle import BundleError, ModelBundle, SelfTestFailed
 from service.encoder import Encoder
 from service.recommender import Query, Recommender
 from service.reranking import Reranker
@@ -42,8 +42,18 @@ def open_model(settings: Settings) -> Model:
     reranker = None
     if bundle.manifest.reranker is not None:
         reranker = Reranker(settings.bundle, settings.device, settings.model_threads)
-    self_test(bundle, encoder, retrieval, reranker)
     recommender = Recommender(bundle, encoder, retrieval, reranker)
-    for _ in range(WARM_UP_RUNS):  # memory arenas and caches, before anyone waits for them
-        recommender.recommend(Query([bundle.catalog.item_id(1)], n=min(500, len(bundle.catalog))), Timings())
+    try:
+        self_test(bundle, encoder, retrieval, reranker)
+        _warm_up(recommender, bundle)
+    except BundleError:
+        raise
+    except Exception as error:  # onnxruntime has a class of its own for each way in which a graph can fail
+        raise SelfTestFailed(f"{settings.bundle}: its graphs do not run: {error}") from error
     return Model(bundle, recommender)
+
+
+def _warm_up(recommender: Recommender, bundle: ModelBundle) -> None:
+    """Memory arenas and caches, before anyone waits for them."""
+    for _ in range(WARM_UP_RUNS):
+        recommender.recommend(Query([bundle.catalog.item_id(1)], n=min(500, len(bundle.catalog))), Timings())

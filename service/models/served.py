@@ -19,6 +19,8 @@ class Served:
     def __init__(self, model: Model, thread: ModelThread) -> None:
         self.model = model
         self.thread = thread
+        self.retired = False
+        """Whether it waits for its last lease to be over, and then is let go: no more to be served from."""
         self._leases = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -46,4 +48,4 @@ class Served:
         """Wait for the run under way, then let go of graphs and tables. Blocks: not for the event loop while requests
         are served."""
         self.thread.close()
-        del self.model
+        del self.model, self.thread

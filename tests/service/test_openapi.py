@@ -17,7 +17,7 @@ from service.settings import Settings
 schema = schemathesis.openapi.from_dict(create_app(Settings(redis_url="redis://unused")).openapi())
 
 
-@schema.include(path_regex="^/(recommend|events|users|items|livez|readyz|console)").parametrize()
+@schema.include(path_regex="^/(recommend|events|users|items|models|admin|livez|readyz|console)").parametrize()
 @settings(
     max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
 )
