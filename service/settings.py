@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     """How often a worker looks at the active file: how long after an activation the workers may disagree, beside the
     time of the proof."""
 
+    watch_models: bool = False
+    """Prove and activate by itself every bundle that comes into the folder of the models and was exported later than
+    the active one. Without, what is copied there waits to be activated."""
+
     keep_previous: bool = True
     """Keep the model that was active before open, so that a rollback is immediate. Without, it costs no memory, and a
     rollback proves and opens it anew."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +46,14 @@ class ModelFolders:
 
     def found(self) -> list[Found]:
         """Every bundle, the newest export first."""
-        folders = _bundles_in(self.root) if self.several else iter((self.root,))
+        return self.look(self.folders())
+
+    def folders(self) -> list[Path]:
+        """Where they lie."""
+        return list(_bundles_in(self.root)) if self.several else [self.root]
+
+    def look(self, folders: Iterable[Path]) -> list[Found]:
+        """What some folders are, the newest export first."""
         return sorted(map(_look, folders), key=lambda one: (one.created_at, one.folder.name), reverse=True)
 
     def folder_of(self, version: str) -> Path:

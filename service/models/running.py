@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -15,6 +15,7 @@ from service.models.refusals import Refusals
 from service.models.registry import Models
 from service.models.reload import Reloads
 from service.models.served import Served
+from service.models.watch import Watch
 from service.settings import Settings
 
 
@@ -34,23 +35,25 @@ async def running_models(
     del model  # whoever holds it keeps its memory
     loader = Loader(settings, start_thread)
     reloads = Reloads(settings, models, loader, metrics, refusals)
-    follower = asyncio.create_task(_follow(reloads, settings.active_poll_seconds))
+    looks = [reloads.keep_ready, reloads.follow]
+    if settings.watch_models:
+        looks.append(Watch(models, reloads).look)
+    looking = [asyncio.create_task(_repeat(look, settings.active_poll_seconds)) for look in looks]
     try:
         yield models, reloads
     finally:
-        follower.cancel()
-        with suppress(asyncio.CancelledError):
-            await follower
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
         await reloads.close()
         models.close()
         loader.close()
 
 
-async def _follow(reloads: Reloads, seconds: float) -> None:
-    await reloads.keep_ready()
+async def _repeat(look: Callable[[], Awaitable[None]], seconds: float) -> None:
     while True:
-        await asyncio.sleep(seconds)
         try:
-            await reloads.follow()
-        except Exception:  # noqa: BLE001 a worker that no longer follows would answer with the old model for ever
-            structlog.get_logger("service.models").error("looking at the active file failed", exc_info=True)
+            await look()
+        except Exception:  # noqa: BLE001 a worker that no longer looks would answer with the old model for ever
+            structlog.get_logger("service.models").exception("looking after the models failed")
+        await asyncio.sleep(seconds)
