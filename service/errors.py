@@ -8,6 +8,7 @@ ServiceError
 ├── UnknownModel         no model of this version is there
 ├── ModelRefused         a bundle did not prove sound: what served before goes on
 ├── NotActivated         nothing is wrong with the bundle, and still it cannot become the active one
+├── UnknownItem          the path names an item that the catalogue does not have
 ├── BodyTooLarge         more bytes than the service reads
 ├── BodyTooSlow          the body did not arrive in time
 ├── ClientGone           the caller left before the body was whole or the model ran: nobody reads the answer
@@ -72,6 +73,10 @@ class Overloaded(ServiceError):
     """Every permit is taken, or the model's queue is full."""
 
 
+class UnknownItem(ServiceError):
+    """The path names an item that the served catalogue does not have."""
+
+
 class BodyTooLarge(ServiceError):
     """The body has more bytes than the service reads."""
 
@@ -115,6 +120,7 @@ TABLE: dict[type[Exception], ErrorRow] = {
     ModelRefused: ErrorRow(409, "model_refused"),
     NotActivated: ErrorRow(409, "not_activated"),
     Overloaded: ErrorRow(429, "overloaded", retry_after=1),
+    UnknownItem: ErrorRow(404, "unknown_item"),
     BodyTooLarge: ErrorRow(413, "body_too_large", closes=True),
     BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),
     ClientGone: ErrorRow(400, "client_gone"),

@@ -26,11 +26,21 @@ class ItemVectors:
         mapped = np.memmap(bundle.folder / ITEM_VECTORS, dtype="<f4", mode="r", shape=shape)
         self.table: NDArray[np.float32] = np.asarray(mapped)
         """[N, D]"""
+        length = np.sqrt(np.vecdot(self.table, self.table))  # [N]
+        self._length: NDArray[np.float32] = np.maximum(length, np.finfo(np.float32).tiny)  # [N] no division by 0
 
     def dots(self, vector: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The dot products [M] of a vector [D] with these rows [M]."""
+        if rows.size == len(self.table):  # all of them: nothing needs to be gathered
+            everyone: NDArray[np.float32] = np.vecdot(self.table, vector)  # [N]
+            return everyone[rows]
         products = np.empty(rows.size, np.float32)  # [M]
         for start in range(0, rows.size, BLOCK):
             block = slice(start, start + BLOCK)
             np.vecdot(self.table.take(rows[block], axis=0), vector, out=products[block])
         return products
+
+    def cosines(self, row: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The cosines [M] between the vector of a row and those of these rows [M]; 0 where a vector has no length."""
+        cosines: NDArray[np.float32] = self.dots(self.table[row], rows) / (self._length[row] * self._length[rows])
+        return cosines

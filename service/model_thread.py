@@ -21,7 +21,7 @@ from time import perf_counter
 from service.errors import ClientGone, DeadlineExceeded, Overloaded, row_of
 from service.metrics import Metrics
 from service.patience import FOREVER, Patience, exceeded
-from service.recommender import Query, Recommendation, Recommender
+from service.recommender import Asked, Recommendation, Recommender
 from service.timings import Timings
 
 
@@ -29,7 +29,7 @@ from service.timings import Timings
 class _Entry:
     """Somebody waits for this."""
 
-    query: Query
+    query: Asked
     timings: Timings
     patience: Patience
     answer: asyncio.Future[Recommendation]
@@ -70,7 +70,7 @@ class ModelThread:
         self._lock = threading.Lock()  # of all below, and of `started`: held for as long as a list is shortened
         self._busy = False
 
-    async def recommend(self, query: Query, timings: Timings, patience: Patience = FOREVER) -> Recommendation:
+    async def recommend(self, query: Asked, timings: Timings, patience: Patience = FOREVER) -> Recommendation:
         """Wait for the thread, then for the model.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from service.lockstep import Steps, in_lockstep
 from service.popularity import Popularity
 from service.ranked import Ranked
 from service.self_test import EncodesHistories, RetrievesItems, ScoresCandidates
+from service.similar import Neighbours, SimilarTo
 from service.timings import Timings
 
 Source = Literal["model", "popular"]
@@ -49,6 +50,9 @@ class Recommendation:
     """What the filters named and the catalogue does not."""
 
 
+Asked: TypeAlias = Query | SimilarTo
+
+
 class Recommender:
     """Window, encode, the best candidates that are allowed; and where the bundle has a re-ranker, re-rank.
 
@@ -73,7 +77,9 @@ class Recommender:
         self._retrieval = retrieval
         self._reranker = reranker
         self._reranked = 0 if bundle.manifest.reranker is None else bundle.manifest.reranker.candidates
-        self._candidates = Candidates(ItemVectors(bundle))
+        vectors = ItemVectors(bundle)
+        self._candidates = Candidates(vectors)
+        self._neighbours = Neighbours(vectors)
         self._popularity = Popularity(bundle.popular)
         self._index = ItemIndex.of(bundle)
         self._length = bundle.manifest.encoder.max_history
@@ -83,20 +89,23 @@ class Recommender:
         """How many queries `recommend_many` likes to be given; 1: it gains nothing from more."""
         return self._retrieval.most_at_once
 
-    def recommend(self, query: Query, timings: Timings) -> Recommendation:
+    def recommend(self, query: Asked, timings: Timings) -> Recommendation:
         """The best `n` allowed items, or as many as are allowed; what is popular when no item of the history is
-        known."""
+        known. Or, so asked, the items that are most like another one."""
         (answer,) = self.recommend_many([query], [timings])
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    def recommend_many(self, queries: Sequence[Query], timings: Sequence[Timings]) -> list[Recommendation | Exception]:
+    def recommend_many(self, queries: Sequence[Asked], timings: Sequence[Timings]) -> list[Recommendation | Exception]:
         """For each query what `recommend` says, or raises, to the bit: an answer cannot depend on who else is asking.
 
         Histories are encoded one by one; only retrieval may take several at once, where it proves to be as exact.
         """
-        steps = [self._steps(query, own) for query, own in zip(queries, timings, strict=True)]
+        steps = [
+            self._similar(query, own) if isinstance(query, SimilarTo) else self._steps(query, own)
+            for query, own in zip(queries, timings, strict=True)
+        ]
         return in_lockstep(steps, timings, self._retrieval.best_many)
 
     def _steps(self, query: Query, timings: Timings) -> Steps[Recommendation]:
@@ -119,18 +128,32 @@ class Recommender:
         with timings.measure("rank"):
             return self._named("model", best, query)
 
+    def _similar(self, query: SimilarTo, timings: Timings) -> Steps[Recommendation]:
+        """What is most like an item; of retrieval it needs nothing."""
+        yield from ()
+        mask = self._mask(query.filters, timings)
+        with timings.measure("retrieve"):
+            best = self._neighbours.of(query.item, query.n, mask)
+        with timings.measure("rank"):
+            return self._named("model", best, query)
+
     def _allowed(self, query: Query, history: NDArray[np.int64], timings: Timings) -> Allowed:
         """What may come back to somebody with this history [H]."""
         excluded = self._bundle.catalog.indices(query.exclude)
         seen = history if query.exclude_seen else history[:0]
         drop: NDArray[np.int64] = np.unique(np.concatenate([excluded, seen]))
         drop = drop[drop != PAD]  # [K]
-        if query.filters is None or not query.filters.constrain:
-            return Allowed(drop)
-        with timings.measure("filter"):
-            return Allowed.within(self._index.allowed(query.filters), drop)
+        mask = self._mask(query.filters, timings)
+        return Allowed(drop) if mask is None else Allowed.within(mask, drop)
 
-    def _named(self, source: Source, ranked: Ranked, query: Query) -> Recommendation:
+    def _mask(self, filters: Filters | None, timings: Timings) -> NDArray[np.bool_] | None:
+        """bool[N] of what passes; None: everything does."""
+        if filters is None or not filters.constrain:
+            return None
+        with timings.measure("filter"):
+            return self._index.allowed(filters)
+
+    def _named(self, source: Source, ranked: Ranked, query: Asked) -> Recommendation:
         """The best n by their ids."""
         item_ids = map(self._bundle.catalog.item_id, ranked.items[: query.n].tolist())
         unknown = NOTHING if query.filters is None else self._index.unknown(query.filters)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Request
 
 from service import recommender
 from service.errors import HistoryUnavailable
 from service.histories import StoredEvent
+from service.id_paths import user_path
 from service.metrics import Metrics
 from service.observation import Observed
 from service.patience import Caller, Patience
 from service.schemas import (
-    MAX_CARDS,
-    Card,
-    CardsResponse,
     ErrorBody,
     Event,
     EventsRequest,
@@ -27,8 +25,6 @@ from service.schemas import (
     RecommendResponse,
 )
 from service.state import Service
-from service.user_path import user_path
-from service.wire import Text
 
 Responses = dict[int | str, dict[str, object]]
 
@@ -146,26 +142,3 @@ async def history(user_id: UserInPath, service: ServiceHere) -> HistoryResponse:
 async def erase(user_id: UserInPath, service: ServiceHere) -> None:
     """Forget all that is stored of a user, the ids of their events too. Doing it again changes nothing."""
     await service.histories.erase(user_id)
-
-
-@router.get("/items", responses=errors(422, 429, 500))
-async def items(
-    ids: Annotated[list[Text], Query(min_length=1, max_length=MAX_CARDS)], service: ServiceHere
-) -> CardsResponse:
-    """The cards of items: `/items?ids=a&ids=b`."""
-    model = service.models.active.model  # nothing is awaited from here on: the answer is of one piece
-    bundle, unknown = model.bundle, model.recommender.unknown(ids)
-    refused = set(unknown)
-    known = [item_id for item_id in dict.fromkeys(ids) if item_id not in refused]
-    indices = bundle.catalog.indices(known).tolist()
-    cards = [
-        Card(
-            item_id=item_id,
-            title=card.title,
-            brand=card.brand,
-            categories=list(card.categories),
-            available=card.available,
-        )
-        for item_id, card in zip(known, map(bundle.card, indices), strict=True)
-    ]
-    return CardsResponse(model_version=model.version, items=cards, unknown_items=unknown)

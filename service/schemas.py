@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from service.filters import Filters
 from service.wire import Text, Wire
@@ -45,7 +45,8 @@ class RecommendedItem(Wire):
 
     item_id: str
     score: float
-    """`source` model: dot product of user and item. `source` popular: 1 / place in the popularity list."""
+    """`source` model: dot product of user and item, or the re-ranker's score. `source` popular: 1 / place in the
+    popularity list. Of a similar item: the cosine of the two item vectors, -1 to 1."""
     rank: int
     """1 is best."""
 
@@ -63,6 +64,27 @@ class RecommendResponse(Wire):
     """True when the stored history could not be read and was treated as empty."""
     unknown_categories: list[str]
     """Categories of the filters that no item of the model's catalogue has: `*_any` finds nothing by them."""
+    unknown_brands: list[str]
+    """The same of brands."""
+    items: list[RecommendedItem]
+
+
+class SimilarParameters(Filters):
+    """The query of GET /items/{id}/similar; lists by repeating the name."""
+
+    model_config = ConfigDict(strict=False)  # all is text in a query
+
+    n: int = Field(default=10, ge=1, le=MAX_N)
+    """How many items; fewer come back only when no more are allowed."""
+
+
+class SimilarResponse(Wire):
+    """The items nearest to one, nearest first, itself not among them."""
+
+    item_id: str
+    model_version: str
+    unknown_categories: list[str]
+    """Categories of the filters that no item of the model's catalogue has."""
     unknown_brands: list[str]
     """The same of brands."""
     items: list[RecommendedItem]

@@ -43,7 +43,7 @@ def test_every_metric_and_stage_stands_there_and_no_other() -> None:
 def test_every_operation_stands_there(client: httpx.Client) -> None:
     for path, operations in client.get("/openapi.json").json()["paths"].items():
         for method in operations:
-            assert f"`{method.upper()} {path.replace('user_id', 'id')}" in PAGE
+            assert f"`{method.upper()} {path.replace('user_id', 'id').replace('item_id', 'id')}" in PAGE
 
 
 def test_the_example_runs(client: httpx.Client) -> None:

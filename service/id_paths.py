@@ -1,13 +1,13 @@
-"""User ids in paths: any text at all, slashes and line breaks too, or some user could never be erased."""
+"""Ids of users and items in paths: any text at all, slashes and line breaks too, or some user could never be erased."""
 
 from __future__ import annotations
 
 from starlette.convertors import Convertor, register_url_convertor
 
-NAME = "user"
+NAME = "id"
 
 
-class UserConvertor(Convertor[str]):
+class IdConvertor(Convertor[str]):
     """Takes everything; starlette's own `path` stops at a line break."""
 
     regex = r"[\s\S]*"
@@ -23,5 +23,14 @@ class UserConvertor(Convertor[str]):
 
 def user_path(rest: str) -> str:
     """`/users/{user_id}` and the rest, matching any id."""
-    register_url_convertor(NAME, UserConvertor())
-    return f"/users/{{user_id:{NAME}}}{rest}"
+    return _path("/users", "user_id", rest)
+
+
+def item_path(rest: str) -> str:
+    """`/items/{item_id}` and the rest, matching any id."""
+    return _path("/items", "item_id", rest)
+
+
+def _path(before: str, parameter: str, rest: str) -> str:
+    register_url_convertor(NAME, IdConvertor())
+    return f"{before}/{{{parameter}:{NAME}}}{rest}"

@@ -1,0 +1,67 @@
+"""The operations about items: their cards, and what is like them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from service.errors import UnknownItem
+from service.id_paths import item_path
+from service.patience import Patience
+from service.routes import CallerHere, ObservedHere, ServiceHere, errors
+from service.schemas import MAX_CARDS, Card, CardsResponse, RecommendedItem, SimilarParameters, SimilarResponse
+from service.similar import SimilarTo
+from service.wire import Text
+
+ItemInPath = Annotated[str, Path(min_length=1, max_length=256)]
+router = APIRouter()
+
+
+@router.get(item_path("/similar"), responses=errors(404, 422, 429, 500))
+async def similar(
+    item_id: ItemInPath,
+    parameters: Annotated[SimilarParameters, Query()],
+    service: ServiceHere,
+    observed: ObservedHere,
+    caller: CallerHere,
+) -> SimilarResponse:
+    """The items nearest to one, by the cosine of the model's item vectors: `?n=5&categories_any=a&categories_any=b`."""
+    with service.models.active as served:
+        item = served.model.bundle.catalog.index(item_id)
+        if item is None:
+            raise UnknownItem(f"item_id: the catalogue of {served.version} has no item {item_id!r}")
+        query = SimilarTo(item, parameters.n, parameters)
+        found = await served.thread.recommend(query, observed.timings, Patience.of(observed.started, None, caller))
+        model_version = served.version
+    ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
+    return SimilarResponse(
+        item_id=item_id,
+        model_version=model_version,
+        unknown_categories=list(found.unknown.categories),
+        unknown_brands=list(found.unknown.brands),
+        items=[RecommendedItem(item_id=like, score=score, rank=rank) for rank, (like, score) in ranked],
+    )
+
+
+@router.get("/items", responses=errors(422, 429, 500))
+async def items(
+    ids: Annotated[list[Text], Query(min_length=1, max_length=MAX_CARDS)], service: ServiceHere
+) -> CardsResponse:
+    """The cards of items: `/items?ids=a&ids=b`."""
+    model = service.models.active.model  # nothing is awaited from here on: the answer is of one piece
+    bundle, unknown = model.bundle, model.recommender.unknown(ids)
+    refused = set(unknown)
+    known = [item_id for item_id in dict.fromkeys(ids) if item_id not in refused]
+    indices = bundle.catalog.indices(known).tolist()
+    cards = [
+        Card(
+            item_id=item_id,
+            title=card.title,
+            brand=card.brand,
+            categories=list(card.categories),
+            available=card.available,
+        )
+        for item_id, card in zip(known, map(bundle.card, indices), strict=True)
+    ]
+    return CardsResponse(model_version=model.version, items=cards, unknown_items=unknown)
