@@ -21,6 +21,10 @@ PLAIN_MEAN = "A4"
 FULL = "A7"
 CONTROLS = ("C1", "C2", "C3", "C4", "C5")
 """What a gain must be more than, to be a gain by what teachers know of the user."""
+BROKEN = "C7"
+"""One teacher of shuffled rows among the others."""
+TO_CLEAR = ("item-kNN", "last-item Markov")
+"""Floors without which a student is worth nothing to a user."""
 COMPARED = ("ndcg@10", "recall@10")
 MAIN_METRIC = "ndcg@10"
 _REFERENCE_MEANINGS = {
@@ -112,7 +116,12 @@ def _pairs(entries: Lineup, protocol: Masking) -> list[tuple[str, str]]:
     """(left, right), each once; what is not measured yet is left out."""
     single = best_single(entries, protocol)
     wanted: list[tuple[str, str | None]] = [(name, BASE) for name in entries if name != BASE]
-    wanted += [(FULL, PLAIN_MEAN), (PLAIN_MEAN, single), (FULL, single), *((FULL, control) for control in CONTROLS)]
+    wanted += [
+        (FULL, PLAIN_MEAN),
+        (PLAIN_MEAN, single),
+        (FULL, single),
+        *((FULL, other) for other in (*CONTROLS, *TO_CLEAR)),
+    ]
     return [(left, right) for left, right in wanted if left in entries and right is not None and right in entries]
 
 

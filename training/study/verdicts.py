@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from training.config import Config
 from training.evaluation.ranking import Masking
-from training.study.comparisons import BASE, CONTROLS, FULL, MAIN_METRIC, PLAIN_MEAN, SINGLES, Difference
+from training.study.comparisons import (
+    BASE,
+    BROKEN,
+    CONTROLS,
+    FULL,
+    MAIN_METRIC,
+    PLAIN_MEAN,
+    SINGLES,
+    TO_CLEAR,
+    Difference,
+)
 from training.study.groups import GroupGain
 from training.study.significance import Estimate, Share
 
@@ -59,6 +69,8 @@ def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
         _nowhere_worse(evidence),
         _controls(evidence),
         _shuffled(evidence),
+        _broken(evidence),
+        _floors(evidence),
     ]
     if evidence.student == MOST_LIKE_PUBLISHED:
         found.append(_closed(evidence))
@@ -150,6 +162,21 @@ def _shuffled(evidence: Evidence) -> Verdict:
     one = evidence.difference("C3", (BASE,))
     text = "teachers with shuffled rows (C3) add nothing to A0: the interval is not above 0"
     return _verdict(evidence, text, None if one is None else not one.above_zero, "" if one is None else _pair(one))
+
+
+def _broken(evidence: Evidence) -> Verdict:
+    one = evidence.difference(BROKEN, (BASE,))
+    text = "one teacher of shuffled rows among the others (C7) does no harm: not below A0 on average"
+    return _verdict(evidence, text, None if one is None else one.estimate >= 0, "" if one is None else _pair(one))
+
+
+def _floors(evidence: Evidence) -> Verdict:
+    """None as long as one of them is not measured."""
+    found = [evidence.difference(FULL, (floor,)) for floor in TO_CLEAR]
+    there = [one for one in found if one is not None]
+    holds = all(one.above_zero for one in there) if len(there) == len(TO_CLEAR) else None
+    text = "A7 clears item-kNN and the last-item Markov chain: each interval is above 0"
+    return _verdict(evidence, text, holds, "; ".join(f"{one.left} − {one.right}: {sentence(one)}" for one in there))
 
 
 def _closed(evidence: Evidence) -> Verdict:

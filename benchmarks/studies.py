@@ -1,0 +1,112 @@
+"""The studies of the documentation: every row of distillation on four real data sets, stored, and told on a page.
+
+    python -m benchmarks.studies run --set NAME [--build build] [--jobs 2]    gather, then train what is not trained yet
+    python -m benchmarks.studies page                                         docs/studies.md and its pictures, from what is stored
+
+`python -m benchmarks.teachers run` comes before: it prepares the data sets and trains the teachers. Every step goes on
+where it stopped. Results lie in benchmarks/results/studies, one `report.json` for each data set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.study_page import write_page
+from benchmarks.teachers import TARGETS, TEACHERS, Places
+
+app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+
+RESULTS = Path("benchmarks/results/studies")
+CONFIGS = Path("configs/studies")
+CORE = ("A0", "A1", "A2", "A3", "A4", "A7", "C3", "C7")
+"""What success is judged by, beside what knows nothing and what is broken."""
+SAMPLED_ROWS = 10_000
+"""Train rows that a teacher without a causal pass (Recformer) scores."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some students and rows of a study."""
+
+    students: tuple[str, ...]
+    rows: tuple[str, ...]
+    """Empty: all."""
+    seeds: int
+
+
+PLANS: dict[str, tuple[Part, ...]] = {
+    "amazon_scientific": (
+        Part(("sasrec",), CORE, 3),
+        Part(("gru4rec", "fm", "lightgcn", "deepfm"), ("A0", "A1", "A4", "A7"), 3),
+        Part(("sasrec",), (), 3),
+    ),
+    "amazon_office_2014": (
+        Part(("sasrec",), CORE, 3),
+        Part(("gru4rec", "fm", "lightgcn", "deepfm"), ("A0", "A1", "A4", "A7"), 3),
+        Part(("sasrec",), (), 3),
+    ),
+    "online_retail": (Part(("sasrec",), CORE, 3),),
+    "movies_ml1m": (Part(("sasrec",), CORE, 3),),
+}
+"""Data set -> what is trained, in this order: two cores cannot pay for everything everywhere."""
+
+
+@app.command("run")
+def run(
+    name: Annotated[str, typer.Option("--set", help=f"One of {', '.join(TARGETS)}.")],
+    build: Annotated[Path, typer.Option(help="Where data sets and teachers lie.")] = Path("build"),
+    jobs: Annotated[int, typer.Option(help="Trainings side by side.", min=1)] = 2,
+    parts: Annotated[int, typer.Option(help="Only the first parts of the plan; 0: all.", min=0)] = 0,
+) -> None:
+    """Gather, train what is not trained yet, store the report."""
+    places, out = Places(Path(), build), build / "studies" / name
+    knowledge = build / "knowledge" / name
+    if not (knowledge / "knowledge.json").is_file():
+        teachers = [word for one in TEACHERS for word in ("--teacher", str(places.tuned(one, name, (True, 0))))]
+        _training("gather", *_data(places, name), *teachers, "--rows", str(SAMPLED_ROWS), "--out", str(knowledge))
+    for part in PLANS[name][: parts or None]:
+        students = [word for one in part.students for word in ("--student", one)]
+        rows = [word for one in part.rows for word in ("--row", one)]
+        options = ("--seeds", str(part.seeds), "--jobs", str(jobs), "--config", str(CONFIGS / name / "study.toml"))
+        source = (*_data(places, name), "--knowledge", str(knowledge), "--out", str(out))
+        _training("study", *source, *students, *rows, *options)
+        store(out, name)
+
+
+def store(folder: Path, name: str) -> None:
+    """Keep what a study found."""
+    kept = RESULTS / name
+    kept.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(folder / "report.json", kept / "report.json")
+
+
+@app.command("page")
+def page() -> None:
+    """Write the page and the pictures."""
+    typer.echo(f"written: {write_page(RESULTS, Path('docs'))}")
+
+
+def _data(places: Places, name: str) -> tuple[str, str]:
+    return "--data", str(places.data(name))
+
+
+def _training(*arguments: str) -> None:
+    """A step of the command line, on one thread for each process.
+
+    Raises:
+        CalledProcessError: it failed.
+    """
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "training", *arguments], check=True, env=environment)  # noqa: S603
+
+
+if __name__ == "__main__":
+    app()
