@@ -50,7 +50,7 @@ def serve(
     with _refusing(), ExitStack() as stack:
         settings = _settings({} if bundle is None else {"bundle": bundle})
         configure_logs(settings.log_level)
-        _, model = open_first(
+        _, (model, *_) = open_first(
             settings, Refusals()
         )  # here too: a worker that refuses would only be started again and again
         own_redis = settings.redis_url is None

@@ -31,7 +31,9 @@ class Metrics:
         self.stage_seconds = Histogram(
             "rec_stage_seconds", "Time per stage of a request", ["stage"], buckets=STAGE_BUCKETS, registry=r
         )
-        self.recommendations = Counter("rec_recommendations", "Lists given", ["source", "degraded"], registry=r)
+        self.recommendations = Counter(
+            "rec_recommendations", "Lists given", ["source", "degraded", "variant"], registry=r
+        )
         self.events = Counter("rec_events", "Events taken in", ["outcome"], registry=r)
         self.redis_failures = Counter("rec_redis_failures", "Calls to Redis without an answer", registry=r)
         self.breaker_open = Gauge(

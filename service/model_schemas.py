@@ -34,6 +34,14 @@ class WorkerInfo(Wire):
     """What it answers with."""
 
 
+class VariantInfo(Wire):
+    """A model to which a share of the users is given."""
+
+    name: str
+    model_version: str
+    percent: float
+
+
 class ModelsResponse(Wire):
     """What there is to choose from, the newest export first."""
 
@@ -41,6 +49,7 @@ class ModelsResponse(Wire):
     previous: str | None
     """What a rollback goes back to."""
     models: list[ModelInfo]
+    variants: list[VariantInfo]
     workers: list[WorkerInfo]
     answered_by: int
     """Process id of the worker that answers this: `active`, `open` and `reason` are its own."""

@@ -65,7 +65,7 @@ UserInPath = Annotated[str, Path(min_length=1, max_length=256)]
 router = APIRouter()
 
 
-@router.post("/recommend", responses=errors(400, 408, 413, 422, 429, 500, 504))
+@router.post("/recommend", responses=errors(400, 404, 408, 413, 422, 429, 500, 504))
 async def recommend(
     body: RecommendRequest, service: ServiceHere, observed: ObservedHere, metrics: MetricsHere, caller: CallerHere
 ) -> RecommendResponse:
@@ -78,16 +78,18 @@ async def recommend(
         exclude_seen=body.exclude_seen,
         filters=body.filters,
     )
-    with service.models.active as served:
+    chosen = service.models.choose(body.user_id, body.model)
+    with chosen.served as served:
         patience = Patience.of(observed.started, body.deadline_ms, caller)
         found = await served.thread.recommend(query, observed.timings, patience)
         model_version = served.version
-    metrics.recommendations.labels(found.source, str(degraded).lower()).inc()
+    metrics.recommendations.labels(found.source, str(degraded).lower(), chosen.variant or "").inc()
     ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
     return RecommendResponse(
         request_id=observed.request_id,
         user_id=body.user_id,
         model_version=model_version,
+        variant=chosen.variant,
         source=found.source,
         degraded=degraded,
         unknown_categories=list(found.unknown.categories),
@@ -112,7 +114,7 @@ async def _history(body: RecommendRequest, service: Service, observed: Observed)
 @router.post("/events", responses=errors(400, 408, 413, 422, 429, 500, 503))
 async def events(body: EventsRequest, service: ServiceHere, metrics: MetricsHere) -> EventsResponse:
     """Append interactions to the histories. Once answered, every later recommendation sees them, on any worker."""
-    unknown = service.models.active.model.recommender.unknown(event.item_id for event in body.events)
+    unknown = service.models.unknown(event.item_id for event in body.events)
     refused = set(unknown)
     known = [event for event in body.events if event.item_id not in refused]
     accepted = await service.histories.append(_by_user(known)) if known else 0

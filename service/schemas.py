@@ -35,6 +35,8 @@ class RecommendRequest(Wire):
     """Leave out every item of the history and the context."""
     filters: Filters | None = None
     """Conditions that every item must meet."""
+    model: Text | None = None
+    """A model version that must answer; it must be open: active, previous, or of a variant."""
     deadline_ms: int | None = Field(default=None, ge=1, le=MAX_DEADLINE_MS)
     """Milliseconds since the request began to arrive, after which its answer is of no use: then it is a 504, and not
     computed if it was not begun."""
@@ -57,6 +59,8 @@ class RecommendResponse(Wire):
     request_id: str
     user_id: str | None
     model_version: str
+    variant: str | None
+    """The variant that the user is in; None where there are none, and where the request named its `model`."""
     source: Literal["model", "popular", "mixed"]
     """`popular`: no item of the history is known to the model, so everybody's favourites are returned. `mixed`: the
     model's list was filled up with them, which no model of today needs."""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.keys import HASHED_KEY, NAMED_HASHES, Keys
+from service.models.variants import check_variants
 from service.redis_address import parse_address
 
 PREFIX = "REC_"
@@ -41,6 +42,11 @@ class Settings(BaseSettings):
     active_poll_seconds: float = Field(default=1.0, ge=0.05, le=3600)
     """How often a worker looks at the active file: how long after an activation the workers may disagree, beside the
     time of the proof."""
+
+    variants: Annotated[str, AfterValidator(check_variants)] | None = None
+    """Models between which users are divided, `NAME=VERSION:PERCENT,NAME=VERSION:PERCENT`; `active` for VERSION is
+    whichever is active. Each version stays open in every worker, and costs its memory. With 0 percent it is there for
+    those who ask for it by name."""
 
     watch_models: bool = False
     """Prove and activate by itself every bundle that comes into the folder of the models and was exported later than

@@ -3,23 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
+from service.errors import UnknownModel
 from service.models.active_file import Active
 from service.models.served import Served
+from service.models.variants import ACTIVE, Variants
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The model of one recommendation. Lease it before anything is awaited."""
+
+    served: Served
+    variant: str | None
+    """The arm of the experiment that the caller is in."""
 
 
 class Models:
     """The open models of one worker, by version. Only ever touched on the event loop, and changed in one step: no
     request sees half of an exchange."""
 
-    def __init__(self, active: Served, now: Active) -> None:
-        self._open = {active.version: active}
+    def __init__(self, opened: Iterable[Served], now: Active, variants: Variants) -> None:
+        """Begin with the active model and those that the variants name, which stay open."""
+        self._open = {served.version: served for served in opened}
+        self.variants = variants
         self.exchange(now)
 
     @property
     def active(self) -> Served:
         """The model that answers now. Ask once per request and lease what you got: `with models.active as served:`."""
         return self._open[self._now.active]
+
+    def choose(self, user_id: str | None, version: str | None) -> Choice:
+        """The model of a recommendation: of the version asked for, else of the user's variant, else the active one.
+
+        Raises:
+            UnknownModel: the version asked for is not open.
+        """
+        if version is not None:
+            served = self._open.get(version)
+            if served is None:
+                raise UnknownModel(f"model: {version} is not open; open are {', '.join(sorted(self._open))}")
+            return Choice(served, None)
+        arm = self.variants.of(user_id)
+        if arm is None:
+            return Choice(self.active, None)
+        return Choice(self.active if arm.version == ACTIVE else self._open[arm.version], arm.name)
+
+    def unknown(self, item_ids: Iterable[str]) -> list[str]:
+        """Those of the ids that no model knows which answers somebody, each once, in their order."""
+        unknown = self.active.model.recommender.unknown(item_ids)
+        for version in sorted(self.variants.versions):
+            unknown = self._open[version].model.recommender.unknown(unknown)
+        return unknown
 
     @property
     def now(self) -> Active:
@@ -44,8 +81,8 @@ class Models:
         self._now = now
 
     def drop_all_but(self, versions: Iterable[str]) -> list[Served]:
-        """Take out what is not needed; what was taken, for release. The active one always stays."""
-        needed = {self._now.active, *versions}
+        """Take out what is not needed; what was taken, for release. What answers somebody always stays."""
+        needed = {self._now.active, *self.variants.versions, *versions}
         dropped = [served for version, served in self._open.items() if version not in needed]
         self._open = {version: served for version, served in self._open.items() if version in needed}
         return dropped

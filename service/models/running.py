@@ -15,6 +15,7 @@ from service.models.refusals import Refusals
 from service.models.registry import Models
 from service.models.reload import Reloads
 from service.models.served import Served
+from service.models.variants import Variants
 from service.models.watch import Watch
 from service.settings import Settings
 
@@ -29,10 +30,11 @@ async def running_models(
         BundleError, DeviceUnavailable, ActiveFileUnreadable: there is no model that may serve.
     """
     refusals = Refusals()
-    now, model = open_first(settings, refusals)
-    models = Models(Served(model, start_thread(model.recommender)), now)
-    metrics.answers_with(model.version, len(model.bundle.catalog))
-    del model  # whoever holds it keeps its memory
+    now, opened = open_first(settings, refusals)
+    served = [Served(model, start_thread(model.recommender)) for model in opened]
+    models = Models(served, now, Variants.of_settings(settings.variants))
+    metrics.answers_with(models.active.version, len(models.active.model.bundle.catalog))
+    del opened, served  # whoever holds a model keeps its memory
     loader = Loader(settings, start_thread)
     reloads = Reloads(settings, models, loader, metrics, refusals)
     looks = [reloads.keep_ready, reloads.follow]

@@ -6,11 +6,12 @@ import asyncio
 import os
 
 from service.metrics import Metrics
-from service.model_schemas import ModelInfo, ModelsResponse, ModelState, WorkerInfo
+from service.model_schemas import ModelInfo, ModelsResponse, ModelState, VariantInfo, WorkerInfo
 from service.models.active_file import Active
 from service.models.folders import Found
 from service.models.registry import Models
 from service.models.reload import Reloads
+from service.models.variants import ACTIVE
 
 
 async def status_of(models: Models, reloads: Reloads, metrics: Metrics) -> ModelsResponse:
@@ -18,8 +19,21 @@ async def status_of(models: Models, reloads: Reloads, metrics: Metrics) -> Model
     now = models.now
     rows = await asyncio.to_thread(_rows, now, models.versions(), reloads)
     workers = [WorkerInfo(pid=pid, model_version=version) for pid, version in metrics.active_by_worker().items()]
+    variants = [
+        VariantInfo(
+            name=arm.name,
+            model_version=now.active if arm.version == ACTIVE else arm.version,
+            percent=float(arm.percent),
+        )
+        for arm in models.variants.arms
+    ]
     return ModelsResponse(
-        active=now.active, previous=now.previous, models=rows, workers=workers, answered_by=os.getpid()
+        active=now.active,
+        previous=now.previous,
+        models=rows,
+        variants=variants,
+        workers=workers,
+        answered_by=os.getpid(),
     )
 
 
