@@ -44,3 +44,8 @@ class ItemVectors:
         """The cosines [M] between the vector of a row and those of these rows [M]; 0 where a vector has no length."""
         cosines: NDArray[np.float32] = self.dots(self.table[row], rows) / (self._length[row] * self._length[rows])
         return cosines
+
+    def units(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors [M, D] of these rows [M], brought to length 1; one without length stays 0."""
+        units: NDArray[np.float32] = self.table.take(rows, axis=0) / self._length[rows, np.newaxis]
+        return units

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from service.allowed import Allowed
 from service.bundle import PAD, ModelBundle, history_window
 from service.candidates import Candidates
+from service.diversity import diversified, pool_size
 from service.filters import Filters
 from service.item_index import ItemIndex, UnknownValues
 from service.item_vectors import ItemVectors
@@ -37,11 +38,18 @@ class Query:
     exclude_seen: bool = True
     filters: Filters | None = None
     """None: the whole catalogue."""
+    diversity: float = 0.0
+    """0 to 1: how much unlikeness counts beside the score."""
+
+    @property
+    def considered(self) -> int:
+        """How many of the best the n are chosen from."""
+        return pool_size(self.n) if self.diversity else self.n
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A ranked list: no item twice, scores never rise."""
+    """A ranked list: no item twice. Scores never rise, unless diversity had a say."""
 
     source: Source
     item_ids: tuple[str, ...]
@@ -77,9 +85,9 @@ class Recommender:
         self._retrieval = retrieval
         self._reranker = reranker
         self._reranked = 0 if bundle.manifest.reranker is None else bundle.manifest.reranker.candidates
-        vectors = ItemVectors(bundle)
-        self._candidates = Candidates(vectors)
-        self._neighbours = Neighbours(vectors)
+        self._vectors = ItemVectors(bundle)
+        self._candidates = Candidates(self._vectors)
+        self._neighbours = Neighbours(self._vectors)
         self._popularity = Popularity(bundle.popular)
         self._index = ItemIndex.of(bundle)
         self._length = bundle.manifest.encoder.max_history
@@ -116,17 +124,26 @@ class Recommender:
         if not history.size:
             allowed = self._allowed(query, history, timings)
             with timings.measure("rank"):
-                return self._named("popular", self._popularity.best(query.n, allowed), query)
+                popular = self._popularity.best(query.considered, allowed)
+            return self._named("popular", self._chosen(popular, query, timings), query, timings)
         with timings.measure("encode"):
             window = history_window(history, self._length)[np.newaxis]  # [1, L]
             user = self._encoder.encode(window)  # [1, D]
         allowed = self._allowed(query, history, timings)
-        best = yield from self._candidates.best(user, max(query.n, self._reranked), allowed, timings)
+        # What a re-ranker is given does not depend on diversity: a trace of it would else let new items in.
+        considered = query.considered if self._reranker is None else max(query.n, self._reranked)
+        best = yield from self._candidates.best(user, considered, allowed, timings)
         if self._reranker is not None and best.items.size:
             with timings.measure("rerank"):
                 best = best.by(self._reranker.score(window, best.items[np.newaxis])[0])
-        with timings.measure("rank"):
-            return self._named("model", best, query)
+        return self._named("model", self._chosen(best, query, timings), query, timings)
+
+    def _chosen(self, best: Ranked, query: Query, timings: Timings) -> Ranked:
+        """The n that come back, of at least as many."""
+        if not query.diversity:
+            return best.first(query.n)
+        with timings.measure("diversify"):
+            return diversified(best, self._vectors.units(best.items - 1), query.n, query.diversity)
 
     def _similar(self, query: SimilarTo, timings: Timings) -> Steps[Recommendation]:
         """What is most like an item; of retrieval it needs nothing."""
@@ -134,8 +151,7 @@ class Recommender:
         mask = self._mask(query.filters, timings)
         with timings.measure("retrieve"):
             best = self._neighbours.of(query.item, query.n, mask)
-        with timings.measure("rank"):
-            return self._named("model", best, query)
+        return self._named("model", best, query, timings)
 
     def _allowed(self, query: Query, history: NDArray[np.int64], timings: Timings) -> Allowed:
         """What may come back to somebody with this history [H]."""
@@ -153,11 +169,12 @@ class Recommender:
         with timings.measure("filter"):
             return self._index.allowed(filters)
 
-    def _named(self, source: Source, ranked: Ranked, query: Asked) -> Recommendation:
-        """The best n by their ids."""
-        item_ids = map(self._bundle.catalog.item_id, ranked.items[: query.n].tolist())
-        unknown = NOTHING if query.filters is None else self._index.unknown(query.filters)
-        return Recommendation(source, tuple(item_ids), tuple(ranked.scores[: query.n].tolist()), unknown)
+    def _named(self, source: Source, ranked: Ranked, query: Asked, timings: Timings) -> Recommendation:
+        """The items by their ids."""
+        with timings.measure("rank"):
+            item_ids = map(self._bundle.catalog.item_id, ranked.items.tolist())
+            unknown = NOTHING if query.filters is None else self._index.unknown(query.filters)
+            return Recommendation(source, tuple(item_ids), tuple(ranked.scores.tolist()), unknown)
 
     def unknown(self, item_ids: Iterable[str]) -> list[str]:
         """Those of the ids that the catalogue does not know, each once, in their order."""

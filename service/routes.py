@@ -77,6 +77,7 @@ async def recommend(
         exclude=body.exclude,
         exclude_seen=body.exclude_seen,
         filters=body.filters,
+        diversity=body.diversity,
     )
     chosen = service.models.choose(body.user_id, body.model)
     with chosen.served as served:

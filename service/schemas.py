@@ -35,6 +35,8 @@ class RecommendRequest(Wire):
     """Leave out every item of the history and the context."""
     filters: Filters | None = None
     """Conditions that every item must meet."""
+    diversity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
+    """How much it counts that an item is unlike those before it: from 0, not at all, to 1, nothing else."""
     model: Text | None = None
     """A model version that must answer; it must be open: active, previous, or of a variant."""
     deadline_ms: int | None = Field(default=None, ge=1, le=MAX_DEADLINE_MS)

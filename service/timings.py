@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Literal, get_args
 
-Stage = Literal["history", "queue", "filter", "encode", "retrieve", "rerank", "rank"]
+Stage = Literal["history", "queue", "filter", "encode", "retrieve", "rerank", "diversify", "rank"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 

@@ -15,6 +15,11 @@ JSON = {"Content-Type": "application/json"}
 BODIES: dict[str, tuple[bytes, int, str]] = {
     "unknown field": (b'{"filter": {}}', 422, "filter"),
     "unknown filter": (b'{"filters": {"price_below": 9}}', 422, "filters.price_below"),
+    "diversity below": (b'{"diversity": -0.1}', 422, "diversity"),
+    "diversity beyond": (b'{"diversity": 1.1}', 422, "diversity"),
+    "diversity not finite": (b'{"diversity": NaN}', 422, "diversity"),
+    "diversity a text": (b'{"diversity": "0.5"}', 422, "diversity"),
+    "diversity a bool": (b'{"diversity": true}', 422, "diversity"),
     "filters a list": (b'{"filters": ["Crime"]}', 422, "filters"),
     "filter a text": (b'{"filters": {"brands_any": "Acme"}}', 422, "filters.brands_any"),
     "filter by nothing": (b'{"filters": {"categories_any": []}}', 422, "filters.categories_any"),

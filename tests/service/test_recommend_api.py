@@ -86,6 +86,20 @@ def test_any_text_is_a_user_id(client: httpx.Client, user_id: str) -> None:
     assert recommend(client, {"user_id": user_id})["user_id"] == user_id
 
 
+def test_diversity_changes_the_order_and_not_the_scores(client: httpx.Client) -> None:
+    body: Body = {"history": ["book-01", "book-02"], "n": 58}
+    plain, none, half, whole = (recommend(client, body | more)["items"] for more in (
+        {}, {"diversity": 0}, {"diversity": 0.5}, {"diversity": 1},
+    ))  # fmt: skip
+    assert none == plain
+    assert plain[0]["item_id"] == half[0]["item_id"] == whole[0]["item_id"]
+    assert len({tuple(item["item_id"] for item in items) for items in (plain, half, whole)}) == 3
+    scores = {item["item_id"]: item["score"] for item in plain}
+    assert all(scores[item["item_id"]] == item["score"] for items in (half, whole) for item in items)
+    assert [item["rank"] for item in whole] == list(range(1, 59))
+    assert "diversify;" in client.post("/recommend", json={"diversity": 0.5}).headers["Server-Timing"]
+
+
 def test_stages_are_told_in_a_header(client: httpx.Client) -> None:
     timing = client.post("/recommend", json={"user_id": "u", "context_items": ["book-01"]}).headers["Server-Timing"]
     assert [part.split(";")[0] for part in timing.split(", ")] == ["history", "queue", "encode", "retrieve", "rank"]
