@@ -18,10 +18,8 @@ from export.parity import BATCHES, BLOCK, TOLERANCE, TOP, OnnxStudent, apart
 from service.bundle import PAD
 from service.bundle.files import RERANK
 from service.bundle.manifest import RerankerInfo
-from training.reranker import Reranker
+from training.reranker import CANDIDATES, Reranker
 
-CANDIDATES = 200
-"""How many retrieval hands over."""
 OFFERED = (1, 2, 7, CANDIDATES)
 """How many candidates the histories of the proof have: one number for each size of batch."""
 WHOLE = 4

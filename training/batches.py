@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,10 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
         return Batch(self.history.to(device), self.target.to(device), self.row.to(device))
+
+    def only(self, wanted: Tensor) -> Batch:
+        """The same histories, asked only at the places wanted, bool[B, L]."""
+        return replace(self, target=torch.where(wanted, self.target, PAD))
 
     def prefixes(self) -> Tensor:
         """The items that came before each target, itself left out: int64[R, L], PAD elsewhere.

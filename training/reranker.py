@@ -6,6 +6,9 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+CANDIDATES = 200
+"""How many items retrieval hands over, when an epoch is chosen and when a bundle serves."""
+
 
 @runtime_checkable
 class Reranker(Protocol):

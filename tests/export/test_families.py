@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from fastapi.testclient import TestClient
 
 from export.publish import publish
@@ -16,6 +15,7 @@ from service.settings import Settings
 from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill, load_student
 from training.distillation.recipe import DistillConfig
+from training.evaluation.scoring import scorer_of
 from training.fitting import FitConfig
 from training.sequences import evaluation_sequences
 from training.students.registry import STUDENTS
@@ -39,10 +39,12 @@ def taught(family: str, dataset: Dataset, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="module")
-def served(taught: Path, dataset: Dataset) -> Path:
+def served(family: str, taught: Path, dataset: Dataset) -> Path:
     bundle = taught.parent / "bundle"
     manifest = publish(taught, dataset.folder, bundle)
     assert manifest.parity.max_abs_diff <= 1e-4
+    assert (manifest.reranker is not None) == (family == "deepfm")
+    assert manifest.reranker is None or manifest.reranker.max_abs_diff <= 1e-4
     return bundle
 
 
@@ -50,9 +52,8 @@ def test_http_answers_are_the_students_own(family: str, taught: Path, served: Pa
     student, record = load_student(taught, dataset)
     assert record.name == family
     rows = evaluation_sequences(dataset.interactions, dataset.split.test, student.max_history)
-    history = torch.from_numpy(rows.history[:3].copy())  # [3, L]
-    with torch.no_grad():
-        scores = (student.encode(history) @ student.item_matrix().T).numpy()  # [3, N+1]
+    history = rows.history[:3]  # [3, L]
+    scores = scorer_of(student).scores(dataset.interactions, rows.row[:3])  # [3, N+1]
     ids = list(dataset.catalog)
     with embedded_redis(32) as url, TestClient(create_app(Settings(bundle=served, redis_url=url))) as client:
         for line in range(3):

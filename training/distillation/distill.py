@@ -24,7 +24,7 @@ from training.artefacts import (
 )
 from training.config import ConfigError
 from training.dataset import Dataset
-from training.distillation.lessons import lesson
+from training.distillation.lessons import lesson, require_teachable
 from training.distillation.recipe import DistillConfig
 from training.distillation.rows import Row, study_row
 from training.distillation.tutoring import TeachingMaterial, Tutoring, tutoring
@@ -61,13 +61,14 @@ def distill(assignment: Assignment, dataset: Dataset, config: DistillConfig, out
         out: folder to write.
 
     Raises:
-        ConfigError: an unknown name, or a row that does not fit the knowledge given.
+        ConfigError: an unknown name, or a row that does not fit the knowledge given or the student.
         ArtefactError: the knowledge is not of this data set.
     """
     row, family = study_row(assignment.row), student_family(assignment.family)
     knowledge = _knowledge_for(row, assignment.knowledge, dataset)
     torch.manual_seed(config.fit.seed)
     student = family.build(config.student, dataset, content=row.reads_content)
+    require_teachable(student, row, config)
     kept = (assignment.knowledge or out) / SOFT_TARGETS
     taught = tutoring(row, config, TeachingMaterial(dataset, knowledge, kept, student.item_matrix().shape[1]))
     if row.teaching is not None and row.teaching.seeded and taught.heard is not None:

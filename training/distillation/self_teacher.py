@@ -10,6 +10,7 @@ from training.artefacts import ModelRecord, read_record
 from training.config import ConfigError
 from training.dataset import Dataset
 from training.distillation.distill import load_student
+from training.reranker import Reranker
 from training.students.base import Student
 from training.teachers.base import Teacher
 from training.teachers.steps import load_teacher
@@ -42,11 +43,13 @@ def load_any_teacher(folder: Path, dataset: Dataset) -> tuple[Teacher, ModelReco
 
     Raises:
         ArtefactError: missing, corrupt, only pre-trained, or of another data set.
-        ConfigError: a student that does not answer for every prefix in one pass.
+        ConfigError: a student that does not answer for every prefix in one pass, or not by a dot product.
     """
     if read_record(folder).kind == "teacher":
         return load_teacher(folder, dataset)
     student, record = load_student(folder, dataset)
+    if isinstance(student, Reranker):
+        raise ConfigError(f"{folder}: a {record.name} cannot teach: its score of a pair is no product of two vectors")
     if not isinstance(student, CausalTwoTower):
         raise ConfigError(f"{folder}: a {record.name} cannot teach: it has no user vector for every prefix")
     teacher = SelfTeacher(student, record)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from service.bundle import PAD
 from training.batches import Batch, WindowBatches
 from training.dataset import Contents
 from training.distillation.answers import Answers
@@ -46,14 +43,9 @@ class SequenceLesson:
     def loss(self, batch: Batch, epoch: int) -> StepLoss:
         """On one batch; epochs count from 1."""
         if self.tutoring.curriculum is not None:
-            batch = _only(batch, self.tutoring.curriculum.at(batch.row, epoch))
+            batch = batch.only(self.tutoring.curriculum.at(batch.row, epoch))
         answers = Answers.of(self.student, batch, self.tutoring.names)
         rows = answers.target.numel()
         if rows == 0:  # a curriculum may close every row of a small batch
             return StepLoss(answers.hidden.sum() * 0, 0)
         return StepLoss(answers.nll.mean() + self.tutoring.loss(answers, epoch), rows)
-
-
-def _only(batch: Batch, wanted: Tensor) -> Batch:
-    """The same histories, asked only at the places wanted, bool[B, L]."""
-    return replace(batch, target=torch.where(wanted, batch.target, PAD))

@@ -16,6 +16,7 @@ from training.distillation.answers import Answers, Tutor
 from training.distillation.cast import HeardTeachers, heard
 from training.distillation.gate_weighing import gate_weights
 from training.distillation.open_rows import OpenRows
+from training.distillation.pair_answers import PairAnswers, PairTutor
 from training.distillation.recipe import DistillConfig
 from training.distillation.row_gate import RowGate
 from training.distillation.rows import Row, Teaching
@@ -24,6 +25,8 @@ from training.distillation.teacher_panel import TeacherPanel
 from training.distillation.tutors.alignment_tutor import AlignmentTutor
 from training.distillation.tutors.candidate_tutor import CandidateTutor
 from training.distillation.tutors.dllm2rec_tutor import Dllm2RecTutor
+from training.distillation.tutors.pair_smoothing_tutor import PairSmoothingTutor
+from training.distillation.tutors.pair_soft_target_tutor import PairSoftTargetTutor
 from training.distillation.tutors.relaxed_ranking_tutor import RelaxedRankingTutor
 from training.distillation.tutors.smoothing_tutor import SmoothingTutor
 from training.distillation.tutors.soft_target_tutor import SoftTargetTutor
@@ -44,6 +47,8 @@ class Tutoring:
     heard: HeardTeachers | None = None
     targets: SoftTargets | None = None
     """None: no tutor works with them."""
+    pair_tutors: Sequence[tuple[float, PairTutor]] = ()
+    """The same of a student whose score is of pairs, beside those that teach its retrieval."""
 
     def names(self, rows: Tensor) -> Tensor | None:
         """What all tutors will ask about at flat rows int64[R]: int64[R, K]; None: any item."""
@@ -57,12 +62,24 @@ class Tutoring:
 
     def loss(self, answers: Answers, epoch: int) -> Tensor:
         """lambda(e) times what the tutors say; `epoch` counts from 1."""
-        ramp = min(1.0, epoch / self.warm_up_epochs) if self.warm_up_epochs else 1.0
+        ramp = self._ramp(epoch)
         total = answers.hidden.new_zeros(())  # []
         for weight, tutor in self.tutors:
             if weight:
                 total = total + ramp * weight * tutor.loss(answers)  # []
         return total
+
+    def pair_loss(self, answers: PairAnswers, epoch: int) -> Tensor:
+        """lambda(e) times what the tutors of pairs say."""
+        ramp = self._ramp(epoch)
+        total = answers.score.new_zeros(())  # []
+        for weight, tutor in self.pair_tutors:
+            if weight:
+                total = total + ramp * weight * tutor.loss(answers)  # []
+        return total
+
+    def _ramp(self, epoch: int) -> float:
+        return min(1.0, epoch / self.warm_up_epochs) if self.warm_up_epochs else 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +104,8 @@ def tutoring(row: Row, config: DistillConfig, material: TeachingMaterial) -> Tut
     if teaching is None:
         return Tutoring()
     if teaching.lesson == "label smoothing":
-        return Tutoring([(config.smoothing / (1 - config.smoothing), SmoothingTutor())])
+        weight = config.smoothing / (1 - config.smoothing)
+        return Tutoring([(weight, SmoothingTutor())], pair_tutors=[(weight, PairSmoothingTutor())])
     teachers = heard(teaching, material.knowledge, material.dataset)
     if teaching.lesson == "none":
         return Tutoring(heard=teachers)
@@ -97,7 +115,8 @@ def tutoring(row: Row, config: DistillConfig, material: TeachingMaterial) -> Tut
     if alignment is not None:
         tutors.append((config.alignment, AlignmentTutor(alignment, staff.panel, staff.targets)))
     curriculum = OpenRows.of(staff.targets, config.curriculum) if teaching.curriculum else None
-    return Tutoring(tutors, config.warm_up_epochs, curriculum, alignment, teachers, staff.targets_if_made)
+    targets, pair_tutors = staff.targets_if_made, [(config.weight, one) for one in staff.pair_tutors()]
+    return Tutoring(tutors, config.warm_up_epochs, curriculum, alignment, teachers, targets, pair_tutors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +154,18 @@ class _Staff:
             return Dllm2RecTutor(self.panel, config.ranked)
         if config.candidates != "catalogue":
             return CandidateTutor(self.panel, self.teaching, config.candidates, config.temperature)
-        gate = RowGate(self.targets.agreement, self.targets.label_nll, config.gate) if config.gate else None
-        return SoftTargetTutor(self.targets, config.temperature, gate)
+        return SoftTargetTutor(self.targets, config.temperature, self._gate())
+
+    def pair_tutors(self) -> list[PairTutor]:
+        """Only what is said as a distribution known beforehand can be said of pairs."""
+        if self.teaching.lesson != "distribution" or self.config.candidates != "catalogue":
+            return []
+        return [PairSoftTargetTutor(self.targets, self.config.temperature, self._gate())]
+
+    def _gate(self) -> RowGate | None:
+        """Each tutor's own: it remembers how well the student did by the scores that this tutor marks."""
+        gate = self.config.gate
+        return RowGate(self.targets.agreement, self.targets.label_nll, gate) if gate else None
 
     def _weigh(self) -> tuple[str, Weigh]:
         teaching, gate = self.teaching, self.config.learned_gate

@@ -8,7 +8,7 @@ from training.dataset import Dataset
 from training.errors import SplitImpossible
 from training.evaluation.metrics import ndcg
 from training.evaluation.ranking import Masking, target_ranks
-from training.evaluation.scoring import scorer_of
+from training.evaluation.scoring import served_scorer
 from training.splits import EvaluationRows
 from training.two_tower import TwoTower
 
@@ -16,8 +16,8 @@ SelectOn = Masking
 
 
 def validation_ndcg(model: TwoTower, dataset: Dataset, rows: EvaluationRows, select_on: SelectOn) -> float:
-    """NDCG@10 of a model on some validation rows."""
-    return ndcg(target_ranks(scorer_of(model), dataset.interactions, rows, select_on), 10)
+    """NDCG@10 of a model on some validation rows, as it would serve them."""
+    return ndcg(target_ranks(served_scorer(model), dataset.interactions, rows, select_on), 10)
 
 
 def evenly(rows: EvaluationRows, users: int) -> EvaluationRows:

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from training.config import Config
+from training.dropout import Dropout
 from training.students.base import Student
 from training.students.fm import FM, FMConfig
 from training.students.item_fields import ItemFields
@@ -16,8 +17,8 @@ from training.two_tower import CausalTwoTower
 
 _ITEM_FIELDS = 3
 """Item, category, brand."""
-_PAIRS = 2**16
-"""How many pairs are scored at once over a whole catalogue: 33 MB a layer."""
+_PAIRS = 2**13
+"""How many pairs are scored at once over a whole catalogue: 4 MB a layer, which a processor's cache holds."""
 
 
 class DeepFMConfig(Config):
@@ -29,7 +30,7 @@ class DeepFMConfig(Config):
     """Width of each layer of the deep part."""
     layers: int = Field(default=3, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Behind each layer of the deep part."""
+    """Behind each layer of the deep part; the same units for all candidates of a history."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,20 @@ class Contexts:
     def at(self, where: Tensor) -> Contexts:
         """Those where a mask bool[...] is true, in its order: R of them."""
         return Contexts(self.user[where], self.fields[where])
+
+
+@dataclass(frozen=True, eq=False)
+class Offered:
+    """All that the score of a pair needs of its item."""
+
+    vector: Tensor
+    """float[..., D], the item vector of the FM"""
+    first: Tensor
+    """float[..., inner], what the item brings to the first layer of the deep part"""
+
+    def at(self, items: Tensor) -> Offered:
+        """Some items int64[...] out of those of a whole catalogue."""
+        return Offered(nn.functional.embedding(items, self.vector), nn.functional.embedding(items, self.first))
 
 
 class DeepFM(Student, CausalTwoTower):
@@ -82,39 +97,57 @@ class DeepFM(Student, CausalTwoTower):
         fields = self.fm.context_fields(history)  # [B, L, F, d]
         return Contexts(self.fm.user_vector(fields.sum(dim=2)), fields.flatten(2))
 
-    def pair_scores(self, context: Contexts, candidates: Tensor) -> Tensor:
-        """float[R, C].
+    def offered(self, items: Tensor) -> Offered:
+        """Of some items int64[...]; PAD is an item of which nothing is known."""
+        fields = self.fm.item_fields(items).flatten(-2)  # [..., 3 d]
+        first = nn.functional.linear(fields, self.first.weight[:, self.context_width :])  # [..., inner]
+        return Offered(self.fm.item_vectors(items), first)
 
-        Args:
-            context: of shape [R].
-            candidates: int64[R, C], or int64[1, C] for the same in every row; PAD is scored as an item of which nothing
-                is known.
-        """
-        weight, width = self.first.weight, self.context_width  # [inner, F d + 3 d]
-        seen = nn.functional.linear(context.fields, weight[:, :width], self.first.bias)  # [R, inner]
-        fields = self.fm.item_fields(candidates).flatten(2)  # [R or 1, C, 3 d]
-        offered = nn.functional.linear(fields, weight[:, width:])  # [R or 1, C, inner]
-        deep: Tensor = self.rest(seen[:, None] + offered)  # [R, C, 1]
-        wide = self.fm.item_vectors(candidates) @ context.user[:, :, None]  # [R, C, 1]
+    def offered_catalogue(self) -> Offered:
+        """Of every item, [N+1]: made once where more pairs than items are scored."""
+        return self.offered(torch.arange(self.fm.category_of.shape[0], device=self.fm.category_of.device))
+
+    def scores(self, context: Contexts, offered: Offered) -> Tensor:
+        """float[R, C] of contexts [R] and the items offered to each, [R, C], or [1, C] for the same to all."""
+        weight = self.first.weight[:, : self.context_width]  # [inner, F d]
+        seen = nn.functional.linear(context.fields, weight, self.first.bias)  # [R, inner]
+        deep: Tensor = self.rest(seen[:, None] + offered.first)  # [R, C, 1]
+        wide = offered.vector @ context.user[:, :, None]  # [R, C, 1]
         return (wide + deep).squeeze(2)  # [R, C]
+
+    def pair_scores(self, context: Contexts, candidates: Tensor) -> Tensor:
+        """float[R, C] of contexts [R] and candidates int64[R, C], or int64[1, C] for the same in every row."""
+        return self.scores(context, self.offered(candidates))  # [R, C]
 
     def rerank(self, history: Tensor, candidates: Tensor) -> Tensor:
         """float[B, C] for whole histories int64[B, L] and candidates int64[B, C] (or [1, C])."""
-        everywhere = self.contexts(history)  # [B, L]
-        return self.pair_scores(Contexts(everywhere.user[:, -1], everywhere.fields[:, -1]), candidates)  # [B, C]
+        return self.pair_scores(self._last_context(history), candidates)  # [B, C]
 
     def catalogue_scores(self, history: Tensor, pairs: int = _PAIRS) -> Tensor:
         """float[B, N+1], about `pairs` of them at a time."""
-        everywhere = self.contexts(history)  # [B, L]
-        last = Contexts(everywhere.user[:, -1], everywhere.fields[:, -1])  # [B]
-        everything = torch.arange(self.fm.category_of.shape[0], device=history.device)  # [N+1]
+        last, every = self._last_context(history), self.offered_catalogue()  # [B], [N+1]
         size = max(1, pairs // max(1, len(history)))  # C
-        chunks = (everything[None, start : start + size] for start in range(0, len(everything), size))  # [1, C] each
-        return torch.cat([self.pair_scores(last, one) for one in chunks], dim=1)  # [B, N+1]
+        chunks = zip(torch.split(every.vector, size), torch.split(every.first, size), strict=True)
+        return torch.cat([self.scores(last, Offered(*one)) for one in chunks], dim=1)  # [B, N+1]
+
+    def _last_context(self, history: Tensor) -> Contexts:
+        everywhere = self.contexts(history)  # [B, L]
+        return Contexts(everywhere.user[:, -1], everywhere.fields[:, -1])  # [B]
+
+
+class _RowDropout(Dropout):
+    """Units are dropped for all candidates of a history alike: they are compared by one and the same thinned network,
+    and coins are thrown once a row, not once a pair."""
+
+    def forward(self, states: Tensor) -> Tensor:
+        """float[R, C, inner] -> float[R, C, inner]."""
+        if not self.training:
+            return states
+        return states * super().forward(torch.ones_like(states[:, :1]))  # [R, C, inner]
 
 
 def _bend(config: DeepFMConfig) -> tuple[nn.Module, nn.Module]:
-    return nn.ReLU(), nn.Dropout(config.dropout)
+    return nn.ReLU(), _RowDropout(config.dropout)
 
 
 def _square(config: DeepFMConfig) -> nn.Module:

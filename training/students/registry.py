@@ -12,6 +12,7 @@ from pydantic import JsonValue
 from training.config import Config, ConfigError
 from training.dataset import Contents
 from training.students.base import Student
+from training.students.deepfm import DeepFM, DeepFMConfig
 from training.students.fm import FM, FMConfig
 from training.students.gru4rec import GRU4Rec, GRU4RecConfig
 from training.students.item_fields import item_fields
@@ -64,6 +65,10 @@ def _fm(config: FMConfig, dataset: Contents) -> Student:
     return FM(config, item_fields(dataset))
 
 
+def _deepfm(config: DeepFMConfig, dataset: Contents) -> Student:
+    return DeepFM(config, item_fields(dataset))
+
+
 def _lightgcn(config: LightGCNConfig, dataset: Contents) -> Student:
     return LightGCN(config, train_graph(dataset))
 
@@ -74,6 +79,7 @@ STUDENTS = {
         StudentFamily("sasrec", SASRecConfig, _sasrec, _sasrec_on_text),
         StudentFamily("gru4rec", GRU4RecConfig, _gru4rec),
         StudentFamily("fm", FMConfig, _fm),
+        StudentFamily("deepfm", DeepFMConfig, _deepfm),
         StudentFamily("lightgcn", LightGCNConfig, _lightgcn),
     )
 }

@@ -23,5 +23,5 @@ def test_a_student_that_reads_content_has_vectors_of_items_alike_in_words(markov
 
 
 def test_an_unknown_student_is_refused_and_the_known_are_listed() -> None:
-    with pytest.raises(ConfigError, match="no student is called 'gru'; known: fm, gru4rec, lightgcn, sasrec"):
+    with pytest.raises(ConfigError, match="no student is called 'gru'; known: deepfm, fm, gru4rec, lightgcn, sasrec"):
         student_family("gru")
