@@ -1,4 +1,4 @@
-"""How long a student takes for one request: a history in, a score for every item out, one thread."""
+"""How long a student takes for one request, as it serves: a history in, scores out, one thread."""
 
 from __future__ import annotations
 

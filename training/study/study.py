@@ -14,7 +14,7 @@ from training.dataset import Dataset
 from training.distillation.distill import load_student
 from training.distillation.rows import ROWS, study_row
 from training.evaluation.baselines import Popularity
-from training.evaluation.scoring import scorer_of
+from training.evaluation.scoring import served_scorer
 from training.knowledge import TeacherKnowledge
 from training.students.registry import student_family
 from training.study.config import StudyConfig
@@ -125,7 +125,7 @@ def findings(
 def latencies(dataset: Dataset, runs: Sequence[Run]) -> dict[str, float]:
     """Student -> milliseconds for one request. Its rows differ in nothing that costs time then: one is asked."""
     of = {one.student: one for one in reversed(runs)}
-    return {name: latency_ms(scorer_of(load_student(run.folder, dataset)[0]), dataset) for name, run in of.items()}
+    return {name: latency_ms(served_scorer(load_student(run.folder, dataset)[0]), dataset) for name, run in of.items()}
 
 
 def _carry_out(runs: Sequence[Run], jobs: int) -> None:
