@@ -9,8 +9,8 @@ from fastapi import APIRouter, Path, Query
 from service.errors import UnknownItem
 from service.id_paths import item_path
 from service.patience import Patience
-from service.routes import CallerHere, ObservedHere, ServiceHere, errors
-from service.schemas import MAX_CARDS, Card, CardsResponse, RecommendedItem, SimilarParameters, SimilarResponse
+from service.routes import CallerHere, ObservedHere, ServiceHere, errors, ranked_items
+from service.schemas import MAX_CARDS, Card, CardsResponse, SimilarParameters, SimilarResponse
 from service.similar import SimilarTo
 from service.wire import Text
 
@@ -18,7 +18,7 @@ ItemInPath = Annotated[str, Path(min_length=1, max_length=256)]
 router = APIRouter()
 
 
-@router.get(item_path("/similar"), responses=errors(404, 422, 429, 500))
+@router.get(item_path("/similar"), response_model_exclude_unset=True, responses=errors(404, 422, 429, 500))
 async def similar(
     item_id: ItemInPath,
     parameters: Annotated[SimilarParameters, Query()],
@@ -34,13 +34,12 @@ async def similar(
         query = SimilarTo(item, parameters.n, parameters)
         found = await served.thread.recommend(query, observed.timings, Patience.of(observed.started, None, caller))
         model_version = served.version
-    ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
     return SimilarResponse(
         item_id=item_id,
         model_version=model_version,
         unknown_categories=list(found.unknown.categories),
         unknown_brands=list(found.unknown.brands),
-        items=[RecommendedItem(item_id=like, score=score, rank=rank) for rank, (like, score) in ranked],
+        items=ranked_items(found),
     )
 
 

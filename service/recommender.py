@@ -13,6 +13,7 @@ from service.allowed import Allowed
 from service.bundle import PAD, ModelBundle, history_window
 from service.candidates import Candidates
 from service.diversity import diversified, pool_size
+from service.explanation import Explanation, Reason
 from service.filters import Filters
 from service.item_index import ItemIndex, UnknownValues
 from service.item_vectors import ItemVectors
@@ -24,6 +25,7 @@ from service.similar import Neighbours, SimilarTo
 from service.timings import Timings
 
 Source = Literal["model", "popular"]
+Reasons: TypeAlias = tuple[tuple[Reason, ...], ...]
 NOTHING = UnknownValues()
 
 
@@ -40,6 +42,8 @@ class Query:
     """None: the whole catalogue."""
     diversity: float = 0.0
     """0 to 1: how much unlikeness counts beside the score."""
+    explain: bool = False
+    """Give the reasons of each item."""
 
     @property
     def considered(self) -> int:
@@ -56,6 +60,8 @@ class Recommendation:
     scores: tuple[float, ...]
     unknown: UnknownValues = NOTHING
     """What the filters named and the catalogue does not."""
+    reasons: Reasons | None = None
+    """Of each item; None: not asked for."""
 
 
 Asked: TypeAlias = Query | SimilarTo
@@ -88,6 +94,7 @@ class Recommender:
         self._vectors = ItemVectors(bundle)
         self._candidates = Candidates(self._vectors)
         self._neighbours = Neighbours(self._vectors)
+        self._explanation = Explanation(self._vectors, bundle.catalog)
         self._popularity = Popularity(bundle.popular)
         self._index = ItemIndex.of(bundle)
         self._length = bundle.manifest.encoder.max_history
@@ -125,7 +132,7 @@ class Recommender:
             allowed = self._allowed(query, history, timings)
             with timings.measure("rank"):
                 popular = self._popularity.best(query.considered, allowed)
-            return self._named("popular", self._chosen(popular, query, timings), query, timings)
+            return self._answer("popular", popular, query, history, timings)
         with timings.measure("encode"):
             window = history_window(history, self._length)[np.newaxis]  # [1, L]
             user = self._encoder.encode(window)  # [1, D]
@@ -136,7 +143,17 @@ class Recommender:
         if self._reranker is not None and best.items.size:
             with timings.measure("rerank"):
                 best = best.by(self._reranker.score(window, best.items[np.newaxis])[0])
-        return self._named("model", self._chosen(best, query, timings), query, timings)
+        return self._answer("model", best, query, window[0], timings)
+
+    def _answer(
+        self, source: Source, best: Ranked, query: Query, seen: NDArray[np.int64], timings: Timings
+    ) -> Recommendation:
+        """The n of at least as many that come back; `seen` [H]: what the model saw of the history, PAD among it."""
+        chosen, reasons = self._chosen(best, query, timings), None
+        if query.explain:
+            with timings.measure("explain"):
+                reasons = self._explanation.of(chosen.items, seen[seen != PAD])
+        return self._named(source, chosen, query, timings, reasons)
 
     def _chosen(self, best: Ranked, query: Query, timings: Timings) -> Ranked:
         """The n that come back, of at least as many."""
@@ -169,12 +186,14 @@ class Recommender:
         with timings.measure("filter"):
             return self._index.allowed(filters)
 
-    def _named(self, source: Source, ranked: Ranked, query: Asked, timings: Timings) -> Recommendation:
+    def _named(
+        self, source: Source, ranked: Ranked, query: Asked, timings: Timings, reasons: Reasons | None = None
+    ) -> Recommendation:
         """The items by their ids."""
         with timings.measure("rank"):
             item_ids = map(self._bundle.catalog.item_id, ranked.items.tolist())
             unknown = NOTHING if query.filters is None else self._index.unknown(query.filters)
-            return Recommendation(source, tuple(item_ids), tuple(ranked.scores.tolist()), unknown)
+            return Recommendation(source, tuple(item_ids), tuple(ranked.scores.tolist()), unknown, reasons)
 
     def unknown(self, item_ids: Iterable[str]) -> list[str]:
         """Those of the ids that the catalogue does not know, each once, in their order."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 
 from service import recommender
 from service.errors import HistoryUnavailable
+from service.explanation import Reason
 from service.histories import StoredEvent
 from service.id_paths import user_path
 from service.metrics import Metrics
@@ -20,6 +21,7 @@ from service.schemas import (
     EventsResponse,
     HistoryItem,
     HistoryResponse,
+    ReasonGiven,
     RecommendedItem,
     RecommendRequest,
     RecommendResponse,
@@ -65,7 +67,7 @@ UserInPath = Annotated[str, Path(min_length=1, max_length=256)]
 router = APIRouter()
 
 
-@router.post("/recommend", responses=errors(400, 404, 408, 413, 422, 429, 500, 504))
+@router.post("/recommend", response_model_exclude_unset=True, responses=errors(400, 404, 408, 413, 422, 429, 500, 504))
 async def recommend(
     body: RecommendRequest, service: ServiceHere, observed: ObservedHere, metrics: MetricsHere, caller: CallerHere
 ) -> RecommendResponse:
@@ -78,6 +80,7 @@ async def recommend(
         exclude_seen=body.exclude_seen,
         filters=body.filters,
         diversity=body.diversity,
+        explain=body.explain,
     )
     chosen = service.models.choose(body.user_id, body.model)
     with chosen.served as served:
@@ -85,7 +88,6 @@ async def recommend(
         found = await served.thread.recommend(query, observed.timings, patience)
         model_version = served.version
     metrics.recommendations.labels(found.source, str(degraded).lower(), chosen.variant or "").inc()
-    ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
     return RecommendResponse(
         request_id=observed.request_id,
         user_id=body.user_id,
@@ -95,8 +97,24 @@ async def recommend(
         degraded=degraded,
         unknown_categories=list(found.unknown.categories),
         unknown_brands=list(found.unknown.brands),
-        items=[RecommendedItem(item_id=item_id, score=score, rank=rank) for rank, (item_id, score) in ranked],
+        items=ranked_items(found),
     )
+
+
+def ranked_items(found: recommender.Recommendation) -> list[RecommendedItem]:
+    """The items as they go out: `reason` is set, and so sent, only where it was asked for."""
+    if found.reasons is None:
+        ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
+        return [RecommendedItem(item_id=item_id, score=score, rank=rank) for rank, (item_id, score) in ranked]
+    explained = enumerate(zip(found.item_ids, found.scores, found.reasons, strict=True), start=1)
+    return [
+        RecommendedItem(item_id=item_id, score=score, rank=rank, reason=[_given(one) for one in reasons])
+        for rank, (item_id, score, reasons) in explained
+    ]
+
+
+def _given(reason: Reason) -> ReasonGiven:
+    return ReasonGiven(item_id=reason.item_id, similarity=reason.similarity, share=reason.share)
 
 
 async def _history(body: RecommendRequest, service: Service, observed: Observed) -> tuple[list[str], bool]:

@@ -35,6 +35,8 @@ class RecommendRequest(Wire):
     """Leave out every item of the history and the context."""
     filters: Filters | None = None
     """Conditions that every item must meet."""
+    explain: bool = False
+    """Tell which items of the history each recommended one is like."""
     diversity: float = Field(default=0.0, ge=0, le=1, allow_inf_nan=False)
     """How much it counts that an item is unlike those before it: from 0, not at all, to 1, nothing else."""
     model: Text | None = None
@@ -42,6 +44,16 @@ class RecommendRequest(Wire):
     deadline_ms: int | None = Field(default=None, ge=1, le=MAX_DEADLINE_MS)
     """Milliseconds since the request began to arrive, after which its answer is of no use: then it is a 504, and not
     computed if it was not begun."""
+
+
+class ReasonGiven(Wire):
+    """An item of the history that the recommended one is like, in the eyes of the model: no proof of a cause."""
+
+    item_id: str
+    similarity: float
+    """Cosine of the two item vectors, above 0."""
+    share: float
+    """Of the similarities to all items of the history, as far as they are above 0."""
 
 
 class RecommendedItem(Wire):
@@ -53,6 +65,9 @@ class RecommendedItem(Wire):
     popularity list. Of a similar item: the cosine of the two item vectors, -1 to 1."""
     rank: int
     """1 is best."""
+    reason: list[ReasonGiven] = Field(default_factory=list)
+    """There with `explain`: up to 3 items of the history that it is most like; empty where it is like none, and in
+    popular lists."""
 
 
 class RecommendResponse(Wire):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Literal, get_args
 
-Stage = Literal["history", "queue", "filter", "encode", "retrieve", "rerank", "diversify", "rank"]
+Stage = Literal["history", "queue", "filter", "encode", "retrieve", "rerank", "diversify", "explain", "rank"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 

@@ -100,6 +100,19 @@ def test_diversity_changes_the_order_and_not_the_scores(client: httpx.Client) ->
     assert "diversify;" in client.post("/recommend", json={"diversity": 0.5}).headers["Server-Timing"]
 
 
+def test_reasons_come_where_they_are_asked_for(client: httpx.Client) -> None:
+    body: Body = {"history": ["book-01", "book-02", "book-30"]}
+    plain, explained = recommend(client, body)["items"], recommend(client, body | {"explain": True})["items"]
+    assert all(set(item) == {"item_id", "score", "rank"} for item in plain)
+    assert plain == [{key: item[key] for key in ("item_id", "score", "rank")} for item in explained]
+    reasons = [reason for item in explained for reason in item["reason"]]
+    assert {reason["item_id"] for reason in reasons} <= set(body["history"])
+    assert all(0 < reason["similarity"] <= 1.000001 and 0 < reason["share"] <= 1.000001 for reason in reasons)
+    assert all(sum(reason["share"] for reason in item["reason"]) == pytest.approx(1) for item in explained)
+    assert [item["reason"] for item in recommend(client, {"n": 2, "explain": True})["items"]] == [[], []]
+    assert "explain;" in client.post("/recommend", json=body | {"explain": True}).headers["Server-Timing"]
+
+
 def test_stages_are_told_in_a_header(client: httpx.Client) -> None:
     timing = client.post("/recommend", json={"user_id": "u", "context_items": ["book-01"]}).headers["Server-Timing"]
     assert [part.split(";")[0] for part in timing.split(", ")] == ["history", "queue", "encode", "retrieve", "rank"]
