@@ -10,11 +10,14 @@ from hashlib import blake2b
 from service.errors import HistoryUnavailable
 from service.history_keys import events_key, history_key, user_of
 from service.metrics import Metrics
+from service.packed_items import LUA_SIZE, pack, unpacker
 from service.redis_calls import RedisCalls, Request
 from service.redis_node import Command
 from service.settings import Settings
 
-APPEND = """
+APPEND = (
+    LUA_SIZE
+    + """
 local newest = redis.call('ZRANGE', KEYS[2], -1, -1, 'WITHSCORES')
 local place = tonumber(newest[2] or '0')
 local accepted = {}
@@ -26,18 +29,24 @@ for i = 4, #ARGV, 2 do
   end
   if new == 1 then accepted[#accepted + 1] = ARGV[i] end
 end
-for _, item in ipairs(accepted) do redis.call('RPUSH', KEYS[1], item) end
-if #accepted > 0 then
-  redis.call('LTRIM', KEYS[1], -ARGV[1], -1)
-  redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -ARGV[3] - 1)
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
-  redis.call('EXPIRE', KEYS[2], ARGV[2])
+if #accepted == 0 then return 0 end
+local packed = (redis.call('GET', KEYS[1]) or '') .. table.concat(accepted)
+local starts, at = {}, 1
+while at <= #packed do
+  starts[#starts + 1] = at
+  at = at + size(packed, at)
 end
+local first = starts[#starts - ARGV[1] + 1] or 1
+redis.call('SET', KEYS[1], packed:sub(first), 'EX', ARGV[2])
+redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -ARGV[3] - 1)
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 return #accepted
 """
-"""KEYS history, event ids. ARGV items kept, seconds to live, event ids kept, then (item, hash or '') per event.
+)
+"""KEYS history, event ids. ARGV items kept, seconds to live, event ids kept, then (packed item, hash or '') per event.
 One script: no reader ever sees an event id taken without its item stored."""
 
+NONSENSE = "the history cache answered nonsense"
 SAMPLE_TRIES = 4
 """Random keys drawn per user wanted: about half of the keys are event ids, and some are drawn twice."""
 
@@ -62,6 +71,7 @@ class Histories:
         """
         self._settings = settings
         self._calls = RedisCalls(settings, metrics)
+        self._unpack = unpacker()
 
     async def read(self, user_id: str) -> list[str]:
         """The item ids of a user, newest last; empty when there are none. For a recommendation, which cannot wait."""
@@ -79,8 +89,18 @@ class Histories:
 
     async def _read(self, user_ids: Sequence[str], patience_ms: int) -> list[list[str] | HistoryUnavailable]:
         keys = [history_key(user_id) for user_id in user_ids]
-        replies = await self._calls.ask([(key, ("LRANGE", key, 0, -1)) for key in keys], patience_ms)
-        return [_items(reply) for reply in replies]
+        replies = await self._calls.ask([(key, ("GET", key)) for key in keys], patience_ms)
+        return [self._items(reply) for reply in replies]
+
+    def _items(self, reply: object) -> list[str] | HistoryUnavailable:
+        if reply is None:
+            return []
+        if isinstance(reply, HistoryUnavailable):
+            return reply
+        try:
+            return self._unpack(_bytes(reply))
+        except ValueError:
+            return HistoryUnavailable(NONSENSE)
 
     async def append(self, events: dict[str, list[StoredEvent]]) -> int:
         """Append the events of each user, oldest first, in one trip; how many were new.
@@ -91,7 +111,7 @@ class Histories:
         return sum(map(_number, await self._calls.ask(requests, self._settings.redis_long_timeout_ms)))
 
     def _appending(self, user_id: str, appended: list[StoredEvent]) -> Request:
-        arguments = [part for event in appended for part in (event.item_id, _hashed(event.event_id))]
+        arguments = [part for event in appended for part in (pack(event.item_id), _hashed(event.event_id))]
         kept = self._settings
         limits = kept.history_kept, kept.history_ttl_seconds, kept.event_ids_kept
         key = history_key(user_id)
@@ -112,7 +132,9 @@ class Histories:
         if all(isinstance(key, HistoryUnavailable) for key in keys):
             raise keys[0]
         random.shuffle(keys)
-        users = dict.fromkeys(user for key in keys if isinstance(key, bytes) and (user := user_of(_text(key))))
+        users = dict.fromkeys(
+            user for key in keys if isinstance(key, bytes) and (user := user_of(key.decode(errors="replace")))
+        )
         return sorted(list(users)[:size])
 
     async def is_up(self) -> bool:
@@ -125,10 +147,10 @@ class Histories:
         await self._calls.close()
 
 
-def _items(reply: object) -> list[str] | HistoryUnavailable:
-    if isinstance(reply, list):
-        return [_text(item) for item in reply]
-    return reply if isinstance(reply, HistoryUnavailable) else HistoryUnavailable("the history cache answered nonsense")
+def _bytes(reply: object) -> bytes:
+    if not isinstance(reply, bytes):
+        raise ValueError(NONSENSE)  # noqa: TRY004 - the caller treats it as any other nonsense
+    return reply
 
 
 def _given(histories: list[list[str] | HistoryUnavailable]) -> list[str]:
@@ -142,13 +164,9 @@ def _number(reply: object) -> int:
     if isinstance(reply, HistoryUnavailable):
         raise reply
     if not isinstance(reply, int):
-        raise HistoryUnavailable("the history cache answered nonsense")
+        raise HistoryUnavailable(NONSENSE)
     return reply
 
 
 def _hashed(event_id: str | None) -> bytes:
     return b"" if event_id is None else blake2b(event_id.encode(), digest_size=16).digest()
-
-
-def _text(raw: object) -> str:
-    return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)

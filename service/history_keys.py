@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
-_START, _HISTORY, _EVENTS = "rec:v1:{", "}:h", "}:e"
+_START, _HISTORY, _EVENTS = "rec:v2:{", "}:h", "}:e"
 
 
 def history_key(user_id: str) -> str:
-    """`rec:v1:{<user>}:h`, the LIST of item ids, newest last.
+    """`rec:v2:{<user>}:h`, the STRING of packed item ids, newest last.
 
     The braces are a Cluster hash tag: both keys of a user lie on one node. The id is percent-encoded, so that braces in
     it cannot cut the tag short.
@@ -17,7 +17,7 @@ def history_key(user_id: str) -> str:
 
 
 def events_key(user_id: str) -> str:
-    """`rec:v1:{<user>}:e`, the ZSET of event ids already taken, by order of arrival."""
+    """`rec:v2:{<user>}:e`, the ZSET of event ids already taken, by order of arrival."""
     return f"{_START}{quote(user_id, safe='')}{_EVENTS}"
 
 

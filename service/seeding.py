@@ -20,19 +20,12 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from service.bundle import PAD, ItemCatalog
 from service.history_keys import history_key
+from service.packed_items import pack
 from service.redis_address import parse_address
 
 HEADER = ["user_id", "item_id", "timestamp"]
 USERS_PER_TRIP = 500
 MAX_ID = 256
-SEED = """
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-for i = 2, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[i]) end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-return 1
-"""
-"""KEYS history. ARGV seconds to live, then the items. Answers 1 when the user had no history."""
-
 Newest = list[tuple[float, int, int]]
 """A heap of (time, row, catalogue index), at most `history_kept` long, oldest first out."""
 
@@ -166,8 +159,8 @@ def _store(
     while some := list(islice(users, USERS_PER_TRIP)):
         pipe = redis.pipeline(transaction=False)
         for user, heap in some:
-            items = [catalog.item_id(index) for _, _, index in sorted(heap) if index != PAD]
-            pipe.execute_command("EVAL", SEED, 1, history_key(user), limits.history_ttl_seconds, *items)
-        stored += sum(pipe.execute())
+            packed = b"".join(pack(catalog.item_id(index)) for _, _, index in sorted(heap) if index != PAD)
+            pipe.set(history_key(user), packed, nx=True, ex=limits.history_ttl_seconds)
+        stored += sum(map(bool, pipe.execute()))
         progress(stored)
     return stored

@@ -89,7 +89,8 @@ class Settings(BaseSettings):
     """How long Redis is then left alone before one request tries it again; also the slowest recovery."""
 
     history_kept: int = Field(default=100, ge=1, le=10_000)
-    """Newest items stored per user. More lets more seen items be left out, for about 10-40 bytes each."""
+    """Newest items stored per user. More lets more seen items be left out, for 2 to 40 bytes each, and makes Redis work
+    longer at each event."""
 
     history_ttl_seconds: int = Field(default=30 * 86_400, ge=1)
     """A history is forgotten this long after its last event. Bounds memory by active users, and privacy by time."""

@@ -17,6 +17,9 @@ import httpx
 import pytest
 from redis import Redis
 
+from service.history_keys import history_key
+from service.packed_items import pack
+
 ROOT = Path(__file__).parents[2]
 PYTHON = [sys.executable, "-m", "service"]
 
@@ -108,11 +111,11 @@ def test_seed_fills_a_server_and_leaves_live_histories_alone(
         redis.flushall()
         first = run("seed", str(tiny_bundle), "--interactions", str(interactions), "--redis", redis_url)
         assert "40 users from 325 rows; 0 users had" in first.stdout
-        redis.rpush("rec:v1:{ada}:h", "book-01")
-        stored = redis.lrange("rec:v1:{ada}:h", 0, -1)
+        redis.append(history_key("ada"), pack("book-01"))
+        stored = redis.get(history_key("ada"))
         again = run("seed", str(tiny_bundle), "--interactions", str(interactions), REC_REDIS_URL=redis_url)
         assert "0 users from 325 rows; 40 users had" in again.stdout
-        assert redis.lrange("rec:v1:{ada}:h", 0, -1) == stored
+        assert redis.get(history_key("ada")) == stored
 
 
 def test_check_tells_what_it_proved(tiny_bundle: Path) -> None:

@@ -1,0 +1,68 @@
+"""Histories in Redis, measured: what they cost and how they behave. Results lie in benchmarks/results/histories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from redis import Redis
+
+from benchmarks.histories import memory as of_memory
+from benchmarks.histories import read_your_writes as writes
+from benchmarks.histories.report import keep
+from benchmarks.histories.workers import workers
+from service.bundle import ModelBundle
+from service.embedded_redis import embedded_redis
+
+app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+DIFFERENT_ITEMS = 100
+RedisOption = Annotated[str | None, typer.Option(help="An empty server to use; default: the embedded one.")]
+
+
+@app.command()
+def memory(users: int = 50_000, redis: RedisOption = None, name: str = "memory") -> None:
+    """Bytes a user, by the kind of ids."""
+    with _server(redis) as url:
+        costs = of_memory.measure_all(url, users)
+        path = keep(name, _version(url), costs)
+    for cost in costs:
+        typer.echo("{case}: {whole} B a user (history {history_key}, event ids {events_key})".format_map(cost))
+    typer.echo(path)
+
+
+@app.command()
+def read_your_writes(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a model bundle.")], events: int = 1_000,
+    redis: RedisOption = None,
+) -> None:  # fmt: skip
+    """Events to one worker, recommendations from another; the service's own settings."""
+    catalog = ModelBundle.read(bundle).catalog
+    item_ids = [catalog.item_id(index) for index in range(1, min(len(catalog), DIFFERENT_ITEMS) + 1)]
+    with _server(redis) as url, workers(bundle, url, 2) as addresses:
+        seen = writes.count(addresses, item_ids, events)
+        path = keep("read-your-writes", _version(url), {"bundle": bundle.name, **asdict(seen)})
+    typer.echo(f"{seen.seen} of {seen.events} seen by the other worker\n{path}")
+
+
+@contextmanager
+def _server(url: str | None) -> Iterator[str]:
+    if url is not None:
+        yield url
+        return
+    with embedded_redis(2048) as own:
+        yield own
+
+
+def _version(url: str) -> str:
+    with Redis.from_url(url) as redis:
+        info = redis.info()
+    version = info.get("valkey_version", info["redis_version"])
+    return f"{info.get('server_name', 'redis')} {version}, {info['mem_allocator']}"
+
+
+if __name__ == "__main__":
+    app()
