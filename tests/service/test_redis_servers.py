@@ -125,7 +125,8 @@ def test_a_slot_that_moves_is_followed_at_every_stage(clustered: Settings, clust
 def test_a_hung_node_is_felt_by_its_own_users_and_soon_not_even_by_them(
     clustered: Settings, cluster: ClusterServers
 ) -> None:
-    hurried = clustered.model_copy(update={"redis_timeout_ms": 50, "breaker_open_seconds": 60.0})
+    """So patient a time-out, because healthy nodes must answer within it on a busy machine, too."""
+    hurried = clustered.model_copy(update={"redis_timeout_ms": 600, "breaker_open_seconds": 60.0})
     hung = [user for user in USERS if cluster.node_of(user) == 1][:20]
     well = [user for user in USERS if cluster.node_of(user) != 1][:20]
 
@@ -133,13 +134,12 @@ def test_a_hung_node_is_felt_by_its_own_users_and_soon_not_even_by_them(
         await histories.append({user: [StoredEvent("a")] for user in [*hung, *well]})
         cluster.pause(1)
         try:
-            for turn in range(10):
+            for turn in range(6):
                 started = time.perf_counter()
                 answers = await histories.read_many([*hung, *well])
                 waited = time.perf_counter() - started
-                assert answers[: len(hung)] == [None] * len(hung)
-                assert answers[len(hung) :].count(["a"]) >= len(well) - (turn == 0) * 10
-                assert turn < hurried.breaker_failures or waited < 0.04
+                assert answers == [None] * len(hung) + [["a"]] * len(well)
+                assert (waited < 0.5) == (turn >= hurried.breaker_failures)
             with pytest.raises(HistoryUnavailable, match="trying again shortly"):
                 await histories.read(hung[0])
             assert not await histories.is_up()
