@@ -18,7 +18,7 @@ from training.commands import app
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.S)
-COMMAND = re.compile(r"python -m (training|export|service)(?: +([a-z]+))?([^\n`]*)")
+COMMAND = re.compile(r"python -m (training|export|service)(?: +([a-z][a-z-]*))?([^\n`]*)")
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 

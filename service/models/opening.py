@@ -8,9 +8,9 @@ from service.bundle import BundleError, ModelBundle, SelfTestFailed
 from service.encoder import Encoder
 from service.recommender import Query, Recommender
 from service.reranking import Reranker
-from service.retrieval import Retrieval
 from service.self_test import self_test
 from service.settings import Settings
+from service.shared_retrieval import retrieval_of
 from service.timings import Timings
 
 WARM_UP_RUNS = 5
@@ -38,7 +38,7 @@ def open_model(settings: Settings) -> Model:
     """
     bundle = ModelBundle.read(settings.bundle)
     encoder = Encoder(settings.bundle, settings.device, settings.model_threads)
-    retrieval = Retrieval(settings.bundle, settings.device, settings.model_threads)
+    retrieval = retrieval_of(bundle, settings.device, settings.model_threads)
     reranker = None
     if bundle.manifest.reranker is not None:
         reranker = Reranker(settings.bundle, settings.device, settings.model_threads)
@@ -55,5 +55,6 @@ def open_model(settings: Settings) -> Model:
 
 def _warm_up(recommender: Recommender, bundle: ModelBundle) -> None:
     """Memory arenas and caches, before anyone waits for them."""
-    for _ in range(WARM_UP_RUNS):
-        recommender.recommend(Query([bundle.catalog.item_id(1)], n=min(500, len(bundle.catalog))), Timings())
+    query = Query([bundle.catalog.item_id(1)], n=min(500, len(bundle.catalog)))
+    for together in [1] * WARM_UP_RUNS + [recommender.most_at_once]:
+        recommender.recommend_many([query] * together, [Timings() for _ in range(together)])

@@ -126,8 +126,10 @@ def test_whose_deadline_passes_while_waiting_is_told_at_once_and_never_computed(
 
 def test_an_answer_that_comes_too_late_is_none(hold: Callable[..., Held]) -> None:
     async def scenario(held: Held) -> None:
+        late = asyncio.create_task(held.ask(Patience.of(time.perf_counter(), 1000)))
+        await asyncio.to_thread(held.gate.reached.wait, 20)  # under way, and cannot end
         with pytest.raises(DeadlineExceeded):
-            await held.ask(Patience.of(time.perf_counter(), 30))  # under way, and cannot end
+            await late
         held.gate.open.set()
         held.thread.close()
 
