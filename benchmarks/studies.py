@@ -1,7 +1,7 @@
 """The studies of the documentation: every row of distillation on four real data sets, stored, and told on a page.
 
     python -m benchmarks.studies run --set NAME [--build build] [--jobs 2]    gather, then train what is not trained yet
-    python -m benchmarks.studies page                                         docs/studies.md and its pictures, from what is stored
+    python -m benchmarks.studies page                                         docs/studies.md and its picture
 
 `python -m benchmarks.teachers run` comes before: it prepares the data sets and trains the teachers. Every step goes on
 where it stopped. Results lie in benchmarks/results/studies, one `report.json` for each data set.

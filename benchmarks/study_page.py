@@ -1,0 +1,157 @@
+"""docs/studies.md and its picture, from the stored reports: what stands on the page was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+
+from training.evaluation.ranking import Masking
+from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN, TO_CLEAR
+from training.study.findings import ENSEMBLE
+from training.study.plot_style import BLUE, GREEN, GREY, INK, LINE, ORANGE, QUIET, blank, png, short, title
+from training.study.report import REPORT, Report, RowReport, Statistic, StudentReport
+from training.study.verdicts import Verdict, p_value, signed
+
+PAGE = "studies.md"
+PICTURE = "studies.png"
+MAIN_STUDENT = "sasrec"
+_HEAD = """# Studies
+
+Written by `python -m benchmarks.studies page` from the reports in `benchmarks/results/studies`; a test holds the two
+together. Every item is ranked for every test user (leave-one-out); figures are means over seeds, ± their standard
+deviation. A gain is over A0, the same student without teachers; in brackets 95% of 10,000 paired bootstraps over users,
+p after Holm's correction over the rows of a student. What the rows are: [Distillation](distillation.md). *Unmasked* is
+what published tables rank; *masked*, what a user has seen is no candidate, as the service answers.
+
+![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
+"""
+_MARK = {True: "holds", False: "**does not hold**", None: "not measured"}
+
+
+def write_page(results: Path, docs: Path) -> Path:
+    """Write the page and its picture.
+
+    Args:
+        results: one folder a data set, with a `report.json` in it.
+        docs: folder of the documentation.
+    """
+    reports = stored(results)
+    page = docs / PAGE
+    page.write_text(page_text(reports), encoding="utf-8")
+    _draw(reports, docs / "img" / PICTURE)
+    return page
+
+
+def stored(results: Path) -> list[Report]:
+    """Every stored report, by the name of its data set."""
+    return [Report.read(path.parent) for path in sorted(results.glob(f"*/{REPORT}"))]
+
+
+def page_text(reports: Sequence[Report]) -> str:
+    """The page."""
+    return "\n".join([_HEAD, *(line for one in reports for line in _section(one))])
+
+
+def _section(report: Report) -> Iterable[str]:
+    yield f"## {report.dataset}\n"
+    yield f"{report.users:,} test users, teachers {', '.join(report.teachers)}.\n"
+    for student in sorted(report.students, key=lambda one: one.student != MAIN_STUDENT):
+        yield from _student(student)
+    main = [one for one in report.verdicts if one.student == MAIN_STUDENT]
+    if main:
+        yield "Criteria, SASRec:\n"
+        yield from _criteria(main)
+    yield from _costs(report)
+    yield f"```\n.venv/bin/python -m benchmarks.studies run --set {report.dataset}\n```\n"
+
+
+def _student(student: StudentReport) -> Iterable[str]:
+    yield f"### {student.student}\n"
+    yield "| row | seeds | N@10 unmasked | gain over A0 | R@10 unmasked | N@10 masked | gain over A0 | R@10 masked |"
+    yield "|---|---|---|---|---|---|---|---|"
+    shown = [row for row in student.rows if row.kind == "student" or student.student == MAIN_STUDENT]
+    for row in shown:
+        cells = [_cell(student, row, "unmasked"), _cell(student, row, "masked")]
+        yield f"| {_name(row)} | {row.seeds} | {' | '.join(part for one in cells for part in one)} |"
+    yield ""
+
+
+def _name(row: RowReport) -> str:
+    return f"{row.name}, {row.meaning}" if row.kind in ("student", "ensemble") else row.name
+
+
+def _cell(student: StudentReport, row: RowReport, protocol: Masking) -> tuple[str, str, str]:
+    found = row.metrics[protocol]
+    best = max(one.metrics[protocol][MAIN_METRIC].mean for one in student.rows if one.kind == "student")
+    ndcg = _figure(found[MAIN_METRIC])
+    if row.kind == "student" and found[MAIN_METRIC].mean == best:
+        ndcg = f"**{ndcg}**"
+    gain = student.difference(row.name, BASE, protocol)
+    told = "" if gain is None else f"{signed(gain.estimate)} [{signed(gain.low)}, {signed(gain.high)}]"
+    if gain is not None and gain.holm_p is not None:
+        told += f", p {p_value(gain.holm_p)}"
+    return ndcg, told, _figure(found["recall@10"])
+
+
+def _figure(one: Statistic) -> str:
+    text = f"{one.mean:.4f}".removeprefix("0")
+    return text if one.sd is None else f"{text} ± {f'{one.sd:.4f}'.removeprefix('0')}"
+
+
+def _criteria(found: Sequence[Verdict]) -> Iterable[str]:
+    yield "| criterion | unmasked | masked |"
+    yield "|---|---|---|"
+    for text in dict.fromkeys(one.text for one in found):
+        by = {one.protocol: one for one in found if one.text == text}
+        cells = [f"{_MARK[by[p].holds]}: {by[p].figures}" if p in by else "" for p in ("unmasked", "masked")]
+        yield f"| {text} | {' | '.join(cells)} |"
+    yield ""
+
+
+def _costs(report: Report) -> Iterable[str]:
+    held = "; ".join(f"{one.teacher} {one.bytes / 1e6:.1f} MB, {one.seconds:.0f} s" for one in report.knowledge)
+    yield f"The teachers' memory, and gathering it: {held}."
+    for student in report.students:
+        of = {one.row: one for one in student.costs}
+        if BASE in of and student.latency_ms is not None:
+            peak = max((one.peak_memory_mb or 0) for one in student.costs)
+            yield (
+                f"{student.student}: {of[BASE].parameters:,} parameters, {student.latency_ms:.2f} ms a request "
+                f"(torch, one thread), at most {peak:,.0f} MB of memory in training."
+            )
+    yield ""
+
+
+def _draw(reports: Sequence[Report], path: Path) -> None:
+    figure, axes = blank(3.3, len(reports), width=2.6 * len(reports) + 0.6)
+    for axis, report in zip(axes, reports, strict=True):
+        _bars(axis, report)
+    title(
+        figure, "What joint distillation gives a small SASRec", "NDCG@10 masked, mean over seeds; lines: simple floors"
+    )
+    png(figure, path)
+
+
+def _bars(axis: Axes, report: Report) -> None:
+    student = next(one for one in report.students if one.student == MAIN_STUDENT)
+    single = student.best_single.get("masked", "")
+    named = {BASE: ("alone", GREY), single: (f"best single\n({single})", GREEN), PLAIN_MEAN: ("mean", ORANGE)}
+    named |= {FULL: ("joint", BLUE), ENSEMBLE: ("teachers", INK)}
+    rows = [(label, colour, row) for name, (label, colour) in named.items() if (row := student.row(name)) is not None]
+    for place, (_, colour, row) in enumerate(rows):
+        found = row.metrics["masked"][MAIN_METRIC]
+        axis.bar(place, found.mean, 0.7, color=colour, yerr=found.sd, ecolor=QUIET)
+        axis.annotate(f"{found.mean:.4f}"[1:], (place, found.mean), ha="center", va="bottom", fontsize=7.5, color=INK)
+    for name, style in zip(TO_CLEAR, ("--", ":"), strict=True):
+        floor = student.row(name)
+        if floor is not None:
+            axis.axhline(
+                floor.metrics["masked"][MAIN_METRIC].mean, linestyle=style, color=QUIET, linewidth=1, label=name
+            )
+    axis.set_xticks(range(len(rows)), [label for label, _, _ in rows], fontsize=7)
+    axis.set_title(report.dataset, loc="left", fontsize=9)
+    axis.grid(axis="y", color=LINE, linewidth=0.7)
+    axis.yaxis.set_major_formatter(lambda value, _: short(float(value)))
+    axis.legend(fontsize=6.5, frameon=False, loc="lower right")
