@@ -25,6 +25,7 @@ from service.middleware import middleware_of
 from service.model_thread import ModelThread
 from service.models.running import running_models
 from service.settings import Settings, read_settings
+from service.shutdown import Shutdown
 from service.state import Service, State
 
 
@@ -35,12 +36,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or read_settings()
     configure_logs(settings.log_level)
-    metrics = Metrics()
+    metrics, shutdown = Metrics(), Shutdown(settings.drain_seconds)
     app = FastAPI(
         title="PRM-KD recommendations",
         version="1",
-        lifespan=_lifespan(settings, metrics),
-        middleware=middleware_of(settings, metrics),
+        lifespan=_lifespan(settings, metrics, shutdown),
+        middleware=middleware_of(settings, metrics, shutdown),
         redoc_url=None,
     )
     app.state.metrics = metrics
@@ -61,7 +62,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+def _lifespan(
+    settings: Settings, metrics: Metrics, shutdown: Shutdown
+) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         histories = Histories(settings, metrics)
@@ -69,7 +72,8 @@ def _lifespan(settings: Settings, metrics: Metrics) -> Callable[[FastAPI], Abstr
         async with running_models(settings, metrics, start_thread) as (models, reloads):
             redis = "up" if await histories.is_up() else "down"
             structlog.get_logger("service").info("ready", model_version=models.now.active, redis=redis)
-            yield {"service": Service(models, reloads, histories)}
+            with shutdown.on_sigterm():
+                yield {"service": Service(models, reloads, histories)}
         await histories.close()
         if MULTIPROCESS in os.environ:
             multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

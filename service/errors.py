@@ -12,6 +12,7 @@ ServiceError
 ├── BodyTooLarge         more bytes than the service reads
 ├── BodyTooSlow          the body did not arrive in time
 ├── ClientGone           the caller left before the body was whole or the model ran: nobody reads the answer
+├── ShuttingDown         asked whether it is ready, the worker is about to end
 ├── DeadlineExceeded     there was no answer within the time that the caller gave
 └── HistoryUnavailable   Redis cannot be reached, and the answer would be a lie without it
 
@@ -89,6 +90,10 @@ class ClientGone(ServiceError):
     """The caller hung up before the body was whole, or while waiting for the model."""
 
 
+class ShuttingDown(ServiceError):
+    """The worker is about to end."""
+
+
 class DeadlineExceeded(ServiceError):
     """The time that the caller gave is over."""
 
@@ -125,6 +130,7 @@ TABLE: dict[type[Exception], ErrorRow] = {
     BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),
     ClientGone: ErrorRow(400, "client_gone"),
     DeadlineExceeded: ErrorRow(504, "deadline_exceeded"),
+    ShuttingDown: ErrorRow(503, "shutting_down", retry_after=1, closes=True),
     HistoryUnavailable: ErrorRow(503, "history_unavailable", retry_after=1),
 }
 INTERNAL = ErrorRow(500, "internal_error")

@@ -12,13 +12,15 @@ from service.metrics import Metrics
 from service.observation import Observation
 from service.rate_limit import RateLimit
 from service.settings import Settings
+from service.shutdown import Draining, Shutdown
 
 
-def middleware_of(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def middleware_of(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> list[Middleware]:
     """Outermost first, from what is cheap to refuse to what is not. Pure ASGI classes: FastAPI's function middleware
     would halve the throughput."""
     return [
         Middleware(Observation, metrics, access_log=settings.access_log),
+        Middleware(Draining, shutdown),
         *_of_callers(settings, metrics),
         Middleware(BodyLimit, settings.max_body_bytes, settings.body_timeout_seconds),
         Middleware(Admission, settings.permits, metrics),

@@ -17,7 +17,7 @@ async def livez() -> Liveness:
     return Liveness()
 
 
-@router.get("/readyz", responses=errors(500))
+@router.get("/readyz", responses=errors(500, 503))
 async def readyz(service: ServiceHere) -> Readiness:
     """The model has given its golden answers; whether Redis answers now is told, and no reason to be unready."""
     redis_up = await service.histories.is_up()

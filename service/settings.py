@@ -135,8 +135,13 @@ class Settings(BaseSettings):
     body_timeout_seconds: float = Field(default=5.0, gt=0, le=300)
     """How long a body may take to arrive; slower is a 408, so that slow senders cannot hold memory for long."""
 
+    drain_seconds: float = Field(default=1.0, ge=0, le=300)
+    """After SIGTERM `/readyz` is a 503 and requests are still answered for so long, until whoever distributes them has
+    noticed. Longer than the pause between its probes loses none; with `shutdown_seconds` it must fit the patience of
+    whoever sent SIGTERM."""
+
     shutdown_seconds: int = Field(default=8, ge=1, le=300)
-    """After SIGTERM requests under way may take this long to finish."""
+    """After that, requests under way may take this long to finish."""
 
     console: bool = True
     """Serve the console at `/`. Its user picker shows stored user ids: turn it off where the port is public."""

@@ -93,15 +93,28 @@ def test_serve_with_two_workers_seeds_shares_counts_and_stops(
     assert "ada" not in said  # no user ids in the logs
 
 
-def test_a_worker_that_dies_is_replaced(tiny_bundle: Path, tmp_path: Path) -> None:
-    with serving(tmp_path / "log", str(tiny_bundle), "--workers", "2") as (client, process):
-        workers = re.findall(r"Started server process \[(\d+)\]", (tmp_path / "log").read_text())
-        os.kill(int(workers[0]), signal.SIGKILL)
-        time.sleep(3)
-        assert process.poll() is None
-        for _ in range(10):
-            with httpx.Client(base_url=client.base_url) as fresh:
+def test_a_worker_that_dies_is_replaced_and_the_other_serves_meanwhile(tiny_bundle: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(log, str(tiny_bundle), "--workers", "2") as (client, process):
+        first = _started_workers(log, 2)
+        os.kill(first[0], signal.SIGKILL)
+        for _ in range(300):
+            with httpx.Client(base_url=client.base_url, timeout=10) as fresh:
                 assert fresh.get("/livez").status_code == 200
+            if log.read_text().count("Application startup complete") == 3:
+                break
+            time.sleep(0.1)
+        assert len(_started_workers(log, 3)) == 3
+        assert process.poll() is None
+
+
+def _started_workers(log: Path, count: int) -> list[int]:
+    for _ in range(300):
+        workers = re.findall(r"Started server process \[(\d+)\]", log.read_text())
+        if len(workers) >= count and log.read_text().count("Application startup complete") >= count:
+            return [int(one) for one in workers]
+        time.sleep(0.1)
+    pytest.fail(f"{count} workers have not started")
 
 
 def test_seed_fills_a_server_and_leaves_live_histories_alone(
