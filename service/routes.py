@@ -36,24 +36,26 @@ def errors(*statuses: int) -> Responses:
     return {status: {"model": ErrorBody} for status in statuses}
 
 
-def service_of(request: Request) -> Service:
+# All of these are `async` although they wait for nothing: FastAPI sends the others to a pool of threads, one hop each,
+# which takes longer than all else that the event loop does for a recommendation.
+async def service_of(request: Request) -> Service:
     """What the lifespan made."""
     service: Service = request.state.service
     return service
 
 
-def observed_of(request: Request) -> Observed:
+async def observed_of(request: Request) -> Observed:
     """What is noted of this request."""
     observed: Observed = request.state.observed
     return observed
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Who waits for the answer. Its body has been read by then."""
     return Caller(request.receive)
 
 
-def metrics_of(request: Request) -> Metrics:
+async def metrics_of(request: Request) -> Metrics:
     """The metrics of this app."""
     metrics: Metrics = request.app.state.metrics
     return metrics
