@@ -14,7 +14,7 @@ from prometheus_client import multiprocess
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from service import item_routes, model_routes, probes, routes
+from service import batch_routes, item_routes, model_routes, probes, routes
 from service.authentication import describe_keys
 from service.console import pages
 from service.errors import answer, row_of
@@ -49,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for expected in (RequestValidationError, HTTPException):
         app.add_exception_handler(expected, _answer)
     guarded = routes.errors(401, 429) if settings.api_keys_sha256 else {}
-    for guarded_router in (routes.router, item_routes.router):
+    for guarded_router in (routes.router, batch_routes.router, item_routes.router):
         app.include_router(guarded_router, responses=guarded)
     app.include_router(probes.router)
     app.include_router(model_routes.router, responses=guarded)

@@ -146,10 +146,16 @@ def row_of(error: Exception) -> ErrorRow:
     return TABLE.get(type(error), INTERNAL)
 
 
+def body_of(error: Exception, request_id: str) -> ErrorBody:
+    """The three fields that a caller is told of a failed request."""
+    row = row_of(error)
+    return ErrorBody(error=row.error, message=_message(error, row), request_id=request_id)
+
+
 def answer(error: Exception, request_id: str) -> JSONResponse:
     """The response to a failed request: always the same three fields."""
     row = row_of(error)
-    body = ErrorBody(error=row.error, message=_message(error, row), request_id=request_id)
+    body = body_of(error, request_id)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     retry_after = row.retry_after
     if isinstance(error, ServiceError) and error.retry_after is not None:

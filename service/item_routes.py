@@ -9,7 +9,8 @@ from fastapi import APIRouter, Path, Query
 from service.errors import UnknownItem
 from service.id_paths import item_path
 from service.patience import Patience
-from service.routes import CallerHere, ObservedHere, ServiceHere, errors, ranked_items
+from service.recommending import ranked_items
+from service.routes import CallerHere, ObservedHere, ServiceHere, errors
 from service.schemas import MAX_CARDS, Card, CardsResponse, SimilarParameters, SimilarResponse
 from service.similar import SimilarTo
 from service.wire import Text

@@ -6,14 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 
-from service import recommender
-from service.errors import HistoryUnavailable
-from service.explanation import Reason
 from service.histories import StoredEvent
 from service.id_paths import user_path
 from service.metrics import Metrics
 from service.observation import Observed
-from service.patience import Caller, Patience
+from service.patience import Caller
+from service.recommending import RecommendingHere
 from service.schemas import (
     ErrorBody,
     Event,
@@ -21,8 +19,6 @@ from service.schemas import (
     EventsResponse,
     HistoryItem,
     HistoryResponse,
-    ReasonGiven,
-    RecommendedItem,
     RecommendRequest,
     RecommendResponse,
 )
@@ -70,66 +66,10 @@ router = APIRouter()
 
 
 @router.post("/recommend", response_model_exclude_unset=True, responses=errors(400, 404, 408, 413, 422, 429, 500, 504))
-async def recommend(
-    body: RecommendRequest, service: ServiceHere, observed: ObservedHere, metrics: MetricsHere, caller: CallerHere
-) -> RecommendResponse:
+async def recommend(body: RecommendRequest, here: RecommendingHere) -> RecommendResponse:
     """The best items for a user."""
-    history, degraded = await _history(body, service, observed)
-    query = recommender.Query(
-        history=[*history, *body.context_items],
-        n=body.n,
-        exclude=body.exclude,
-        exclude_seen=body.exclude_seen,
-        filters=body.filters,
-        diversity=body.diversity,
-        explain=body.explain,
-    )
-    chosen = service.models.choose(body.user_id, body.model)
-    with chosen.served as served:
-        patience = Patience.of(observed.started, body.deadline_ms, caller)
-        found = await served.thread.recommend(query, observed.timings, patience)
-        model_version = served.version
-    metrics.recommendations.labels(found.source, str(degraded).lower(), chosen.variant or "").inc()
-    return RecommendResponse(
-        request_id=observed.request_id,
-        user_id=body.user_id,
-        model_version=model_version,
-        variant=chosen.variant,
-        source=found.source,
-        degraded=degraded,
-        unknown_categories=list(found.unknown.categories),
-        unknown_brands=list(found.unknown.brands),
-        items=ranked_items(found),
-    )
-
-
-def ranked_items(found: recommender.Recommendation) -> list[RecommendedItem]:
-    """The items as they go out: `reason` is set, and so sent, only where it was asked for."""
-    if found.reasons is None:
-        ranked = enumerate(zip(found.item_ids, found.scores, strict=True), start=1)
-        return [RecommendedItem(item_id=item_id, score=score, rank=rank) for rank, (item_id, score) in ranked]
-    explained = enumerate(zip(found.item_ids, found.scores, found.reasons, strict=True), start=1)
-    return [
-        RecommendedItem(item_id=item_id, score=score, rank=rank, reason=[_given(one) for one in reasons])
-        for rank, (item_id, score, reasons) in explained
-    ]
-
-
-def _given(reason: Reason) -> ReasonGiven:
-    return ReasonGiven(item_id=reason.item_id, similarity=reason.similarity, share=reason.share)
-
-
-async def _history(body: RecommendRequest, service: Service, observed: Observed) -> tuple[list[str], bool]:
-    """The history that counts, and whether it is missing because Redis did not answer."""
-    if body.history is not None:
-        return body.history, False
-    if body.user_id is None:
-        return [], False
-    try:
-        with observed.timings.measure("history"):
-            return await service.histories.read(body.user_id), False
-    except HistoryUnavailable:
-        return [], True
+    (stored,) = await here.stored([body])
+    return await here.answer(body, stored, here.observed.timings)
 
 
 @router.post("/events", responses=errors(400, 408, 413, 422, 429, 500, 503))

@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     """Recommendations that may wait for the model in one worker; the next is refused with 429. The permits bound single
     requests already; this also bounds what batches of requests bring. Long: patience; short: quick answers."""
 
+    batch_requests: int = Field(default=32, ge=1, le=1000)
+    """Requests in one call of `/recommend/batch`, at most. Each takes a permit: more than half of `permits` are only
+    let in when little else is under way."""
+
     max_body_bytes: int = Field(default=1_048_576, ge=1024)
     """Longest request body; more is a 413. The longest valid request within the list caps is about 0.6 MB of ASCII."""
 
