@@ -33,7 +33,7 @@ def tune_processor() -> None:
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether a device multiplies in bf16 by instructions of its own; without them it takes several times as long."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())  # nothing public tells
 
 

@@ -26,6 +26,7 @@ from training.students.registry import STUDENTS as KNOWN_STUDENTS
 from training.study.config import StudyConfig
 from training.study.search import SearchConfig, SearchPlan, search
 from training.study.study import Plan, study
+from training.teachers.ease import EaseConfig
 from training.teachers.kind import TeacherRecipe
 from training.teachers.registry import teacher_kind
 from training.teachers.steps import finetune, pretrain
@@ -134,17 +135,22 @@ def _gather(
     rows: Annotated[
         int, typer.Option(help="A teacher that needs a pass for each row (Recformer) scores this many; 0: all.", min=0)
     ] = 0,
+    ease: Annotated[bool, typer.Option(help="A linear teacher (EASE) as the last: what is met together.")] = False,
 ) -> None:
     """Let the teachers score every train row, and keep what they say."""
     with _refusals():
         dataset = Dataset.read(data)
-        found = gather(dataset, [load_any_teacher(one, dataset) for one in teacher], out, rows)
+        found = gather(dataset, [load_any_teacher(one, dataset) for one in teacher], out, rows, ease=_ease(ease=ease))
         for one in found.teachers:
             _say(
                 f"{one.name}: {one.rows:,} rows, {one.bytes / 1e6:.1f} MB, {one.seconds:.1f} s, "
                 f"calibration {one.calibration:.2f}"
             )
         _say(f"knowledge of {len(found.teachers)} teacher(s) lies in {out}")
+
+
+def _ease(*, ease: bool) -> EaseConfig | None:
+    return EaseConfig() if ease else None
 
 
 @app.command("distill")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,37 +25,20 @@ from training.artefacts import ArtefactCorrupt, ArtefactMissing, Lineage, ModelR
 from training.asking import SAVE_SECONDS, USERS, Asked, forget_progress, rows_to_ask, write_users
 from training.config import Config, ConfigError
 from training.dataset import Dataset
+from training.ease_memory import EASE, read_ease, remember_ease
 from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
 from training.lineage import lineage_of
+from training.memory import Memory
+from training.optimism import optimism
 from training.processes import Processes
+from training.teacher_entry import TeacherEntry
 from training.teachers.base import Teacher
+from training.teachers.ease import EaseConfig
 
 RECORD = "knowledge.json"
 _PARTS = ("row", "item", "user", "held_out_row", "held_out_user")
 HELD_OUT = "held-out"
-
-
-class TeacherEntry(Config):
-    """One teacher's part of the cache, in the folder named `folder`."""
-
-    name: str
-    folder: str
-    fingerprint: str
-    """sha256 of its weights."""
-    temperature: float = Field(gt=0)
-    """tau of the teacher's own softmax."""
-    calibration: float = Field(gt=0)
-    """T_m of equation 1: the softmax over the catalogue is best calibrated on validation at tau * T_m."""
-    rows: int = Field(ge=1)
-    """Train rows that it scored."""
-    held_out_rows: int = Field(ge=0)
-    """Validation and test rows that it scored: all of them."""
-    width: int = Field(ge=1)
-    bytes: int = Field(ge=1)
-    sha256: dict[str, str]
-    """Of each array."""
-    seconds: float
 
 
 class KnowledgeRecord(Config):
@@ -105,9 +89,23 @@ class TeacherMemory:
         vectors = self.user[place].astype(np.float32)  # [R, D]
         return torch.from_numpy(vectors), torch.from_numpy(self.row[place] == rows)
 
+    @cached_property
     def items(self) -> Tensor:
         """float[N+1, D]."""
         return torch.from_numpy(self.item.astype(np.float32))
+
+    def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Memory` has it: <U_i, V_c> / (tau T), float[R, C], and bool[R]."""
+        users, present = self.users_at(rows)  # [R, D], [R]
+        users = users / (self.entry.temperature * self.entry.calibration)  # [R, D]
+        if candidates.dim() == 1:
+            return users @ self.items[candidates].T, present  # [R, C], [R]
+        return (self.items[candidates] @ users[..., None]).squeeze(-1), present  # [R, C], [R]
+
+    def shuffled(self, seed: int) -> TeacherMemory:
+        """As `Memory` has it."""
+        dealt = np.random.default_rng(seed).permutation(self.row.size)  # [S]
+        return TeacherMemory(self.entry, self.row, self.user[dealt], self.item)
 
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N].
@@ -118,7 +116,7 @@ class TeacherMemory:
         if self.held_out is None:
             raise ConfigError(f"{self.entry.name} was not asked for validation and test rows")
         users = self.held_out.users_at(rows) / (self.entry.temperature * self.entry.calibration)  # [R, D]
-        return (users @ self.items()[1:].T).log_softmax(dim=-1)  # [R, N]
+        return (users @ self.items[1:].T).log_softmax(dim=-1)  # [R, N]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +124,7 @@ class TeacherKnowledge:
     """The memories of M teachers of one data set."""
 
     record: KnowledgeRecord
-    teachers: tuple[TeacherMemory, ...]
+    teachers: tuple[Memory, ...]
 
     @classmethod
     def read(cls, folder: Path, dataset: Dataset) -> TeacherKnowledge:
@@ -145,9 +143,7 @@ class TeacherKnowledge:
         except ValidationError as error:
             raise ArtefactCorrupt(f"{path}: {error}") from error
         require_same_data(folder, record.data, lineage_of(dataset))
-        return cls(
-            record, tuple(_read_memory(folder / one.folder, one, len(dataset.catalog)) for one in record.teachers)
-        )
+        return cls(record, tuple(_memory(folder / one.folder, one, dataset) for one in record.teachers))
 
 
 def gather(
@@ -156,6 +152,7 @@ def gather(
     out: Path,
     rows: int = 0,
     save_seconds: float = SAVE_SECONDS,
+    ease: EaseConfig | None = None,
 ) -> KnowledgeRecord:
     """Let every teacher score the train rows, and keep what it says.
 
@@ -168,6 +165,7 @@ def gather(
         out: folder to write.
         rows: a teacher that needs a pass for each row scores a sample of so many; 0: all.
         save_seconds: a kill costs this much work at most.
+        ease: how a linear teacher is fitted that comes last, after the others; None: there is none.
 
     Raises:
         ConfigError: the same teacher twice, or several processes, which would write over each other.
@@ -191,6 +189,12 @@ def gather(
             record.name,
         )
         for number, (teacher, record) in enumerate(teachers)
+    ]
+    if ease is not None:
+        entries.append(remember_ease(dataset, ease, out / f"{len(entries)}-{EASE}"))
+    entries = [
+        one.model_copy(update={"optimism": optimism(_memory(out / one.folder, one, dataset), dataset)})
+        for one in entries
     ]
     knowledge = KnowledgeRecord(data=lineage_of(dataset), teachers=tuple(entries))
     partial = out / f"{RECORD}.partial"
@@ -270,6 +274,12 @@ def _remembered(asked: Asked) -> TeacherEntry | None:
         return None  # damaged: asking again makes it whole
     same = entry.fingerprint == asked.fingerprint and np.array_equal(memory.row, asked.row)
     return entry if same else None
+
+
+def _memory(folder: Path, entry: TeacherEntry, dataset: Dataset) -> Memory:
+    if entry.ease is not None:
+        return read_ease(folder, entry, dataset)
+    return _read_memory(folder, entry, len(dataset.catalog))
 
 
 def _read_memory(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory:

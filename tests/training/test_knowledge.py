@@ -79,7 +79,7 @@ def test_the_logits_are_the_teachers_own(
             wanted = teacher.encode(history) @ teacher.item_matrix().T
         users, present = memory.users_at(short)
         assert bool(present.all())
-        assert torch.allclose(users @ memory.items().T, wanted, atol=HALF)
+        assert torch.allclose(users @ memory.items.T, wanted, atol=HALF)
 
 
 def test_rows_may_be_asked_in_any_order_and_more_than_once(markov: Dataset, both_known: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_teacher_with_other_weights_is_asked_anew(
     assert counting[1][0].asked > 0
     assert [one.entry.fingerprint for one in knowledge.teachers] == [counting[1][1].weights_sha256]
     with torch.no_grad():
-        assert torch.allclose(knowledge.teachers[0].items(), counting[1][0].item_matrix(), atol=HALF)
+        assert torch.allclose(knowledge.teachers[0].items, counting[1][0].item_matrix(), atol=HALF)
 
 
 def test_a_run_that_died_within_a_teacher_asks_it_again(

@@ -15,26 +15,38 @@ from training.config import ConfigError
 from training.dataset import Contents
 from training.distillation.rows import Teaching
 from training.evaluation.baselines import Popularity
-from training.knowledge import TeacherEntry, TeacherKnowledge, TeacherMemory
+from training.knowledge import TeacherKnowledge, TeacherMemory
+from training.memory import Memory
+from training.teacher_entry import TeacherEntry
 
 
 @dataclass(frozen=True, eq=False)
 class HeardTeachers:
     """The teachers of a row."""
 
-    memories: tuple[TeacherMemory, ...]
+    memories: tuple[Memory, ...]
     name: str
     """Equal for equal opinions on every row."""
 
     def __len__(self) -> int:
         return len(self.memories)
 
+    @property
+    def with_vectors(self) -> tuple[TeacherMemory, ...]:
+        """Those that left vectors behind."""
+        return tuple(one for one in self.memories if isinstance(one, TeacherMemory))
+
     def item_components(self, width: int) -> Tensor:
         """The principal components of the teachers' item vectors, side by side, of variance 1: float[N+1, width].
 
         Columns beyond what the teachers span are 0, and so is PAD's row.
+
+        Raises:
+            ConfigError: no teacher has vectors.
         """
-        vectors = torch.cat([one.items()[1:] for one in self.memories], dim=1)  # [N, sum of D_m]
+        if not self.with_vectors:
+            raise ConfigError("no teacher that is heard has item vectors to begin with")
+        vectors = torch.cat([one.items[1:] for one in self.with_vectors], dim=1)  # [N, sum of D_m]
         left, size, _ = torch.linalg.svd(vectors - vectors.mean(dim=0), full_matrices=False)
         components = left[:, :width] * size[:width]  # [N, <= width]
         found = torch.zeros(vectors.shape[0] + 1, width)  # [N+1, width]
@@ -54,16 +66,10 @@ def heard(teaching: Teaching, knowledge: TeacherKnowledge | None, dataset: Conte
         raise ConfigError("teachers are to be heard and no knowledge is given")
     memories = _chosen(teaching, knowledge)
     if teaching.cast == "shuffled":
-        return _named(tuple(shuffled(one, seed) for seed, one in enumerate(memories)), teaching.cast)
+        return _named(tuple(one.shuffled(seed) for seed, one in enumerate(memories)), teaching.cast)
     if teaching.cast == "one shuffled":
-        return _named((shuffled(memories[0], 0), *memories[1:]), teaching.cast)
+        return _named((memories[0].shuffled(0), *memories[1:]), teaching.cast)
     return _named(memories, teaching.cast)
-
-
-def shuffled(memory: TeacherMemory, seed: int) -> TeacherMemory:
-    """The same teacher, its user vectors dealt out to other rows: what it says is no answer to the row."""
-    dealt = np.random.default_rng(seed).permutation(memory.row.size)  # [S]
-    return TeacherMemory(memory.entry, memory.row, memory.user[dealt], memory.item)
 
 
 def popularity_teacher(dataset: Contents) -> TeacherMemory:
@@ -88,12 +94,12 @@ def popularity_teacher(dataset: Contents) -> TeacherMemory:
     return TeacherMemory(entry, rows, user, item)
 
 
-def present_rows(memories: Sequence[TeacherMemory]) -> NDArray[np.int64]:
+def present_rows(memories: Sequence[Memory]) -> NDArray[np.int64]:
     """Every flat row that at least one teacher scored, ascending: int64[S]."""
     return np.unique(np.concatenate([one.row for one in memories]))  # [S]
 
 
-def _chosen(teaching: Teaching, knowledge: TeacherKnowledge) -> tuple[TeacherMemory, ...]:
+def _chosen(teaching: Teaching, knowledge: TeacherKnowledge) -> tuple[Memory, ...]:
     if teaching.only is None:
         return knowledge.teachers
     if teaching.only >= len(knowledge.teachers):
@@ -101,6 +107,8 @@ def _chosen(teaching: Teaching, knowledge: TeacherKnowledge) -> tuple[TeacherMem
     return (knowledge.teachers[teaching.only],)
 
 
-def _named(memories: tuple[TeacherMemory, ...], cast: str) -> HeardTeachers:
-    who = " ".join(f"{one.entry.fingerprint}@{one.entry.calibration}/{one.entry.rows}" for one in memories)
+def _named(memories: tuple[Memory, ...], cast: str) -> HeardTeachers:
+    who = " ".join(
+        f"{one.entry.fingerprint}@{one.entry.calibration}/{one.entry.rows}-{one.entry.optimism}" for one in memories
+    )
     return HeardTeachers(memories, f"{cast}: {who}")

@@ -37,13 +37,13 @@ class _LogSoftmaxAt(torch.autograd.Function):
     def forward(ctx: Any, users: Tensor, items: Tensor, places: Tensor) -> Tensor:  # noqa: ANN401
         """float[R, K]."""
         logits = users @ items.T  # [R, N]
-        total = torch.cat([part.logsumexp(dim=1, keepdim=True) for part in logits.split(_ROWS)])  # [R, 1]
+        total = torch.cat([part.logsumexp(dim=1, keepdim=True) for part in torch.split(logits, _ROWS)])  # [R, 1]
         ctx.save_for_backward(users, items, places, total)
         ctx.logits = logits
         return logits.gather(1, places) - total  # [R, K]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # noqa: ANN401
         """float[R, K] -> float[R, D], float[N, D]. The logits' memory becomes their gradient's."""
         users, items, places, total = ctx.saved_tensors
@@ -51,7 +51,7 @@ class _LogSoftmaxAt(torch.autograd.Function):
         if logits is None:
             raise RuntimeError("log_softmax_at goes backward once: its logits are overwritten by their gradient")
         share = -gradient.sum(dim=1, keepdim=True)  # [R, 1]
-        for part, one, weight in zip(logits.split(_ROWS), total.split(_ROWS), share.split(_ROWS), strict=True):
+        for part, one, weight in zip(*(torch.split(one, _ROWS) for one in (logits, total, share)), strict=True):
             part.sub_(one).exp_().mul_(weight)  # [<= ROWS, N]
         logits.scatter_add_(1, places, gradient)  # [R, N]
         return logits @ items, logits.T @ users, None  # [R, D], [N, D]

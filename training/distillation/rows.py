@@ -72,6 +72,7 @@ ROWS = {
         Row("A13", "A7 with alignment of vectors", Teaching((1, 2), alignment=True)),
         Row("A14", "weighed by a learned gate", Teaching(weighting="learned")),
         Row("A15", "A7, begun with the teachers' item vectors", Teaching((1, 2), seeded=True)),
+        Row("A16", "the fourth teacher alone", Teaching(only=3)),
         Row("C1", "control: label smoothing", Teaching(lesson="label smoothing")),
         Row("C2", "control: the student's own A0 is the teacher", Teaching(only=0)),
         Row("C3", "control: A7, every teacher's rows shuffled", Teaching((1, 2), cast="shuffled")),

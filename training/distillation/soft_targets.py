@@ -189,7 +189,7 @@ def _chunk(
     opinions = panel.opinions(torch.from_numpy(rows), torch.arange(1, len(dataset.catalog) + 1))
     target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1)  # [R]
     log_p = opinions.log_p(1.0)  # [M, R, N]
-    judged = Judged.of(log_p, target, opinions.present)
+    judged = Judged.of(log_p, target, opinions.present, panel.optimism)
     weight = weigh(rows, judged)  # [M, R]
     plain = mixture(log_p, weight)  # [R, N]
     soft = plain if keeping.temperature == 1 else mixture(opinions.log_p(keeping.temperature), weight)  # [R, N]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from training.knowledge import TeacherMemory
+from training.memory import Memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +27,22 @@ class Opinions:
 
 
 class TeacherPanel:
-    """Item matrices are in memory, user vectors are read as they are needed."""
+    """Teachers answer on the processor, where their memories lie; what they say goes to the student's device."""
 
-    def __init__(self, memories: Sequence[TeacherMemory], device: torch.device) -> None:
+    def __init__(self, memories: Sequence[Memory], device: torch.device) -> None:
         """M teachers, in the order in which they are answered for."""
         self.memories = tuple(memories)
-        self._items = [teacher.items().to(device) for teacher in memories]  # M x [N+1, D_m]
         self._device = device
+
+    @property
+    def optimism(self) -> Tensor:
+        """delta, float[M]."""
+        return torch.tensor([one.entry.optimism for one in self.memories], device=self._device)  # [M]
+
+    @property
+    def with_vectors(self) -> tuple[int, ...]:
+        """The numbers of those that left vectors behind."""
+        return tuple(number for number, one in enumerate(self.memories) if isinstance(one, TeacherMemory))
 
     def opinions(self, rows: Tensor, candidates: Tensor, blocked: Tensor | None = None) -> Opinions:
         """Ask all of them.
@@ -42,24 +52,24 @@ class TeacherPanel:
             candidates: catalogue indices: int64[C], the same for all rows, or int64[R, C].
             blocked: bool[R, C], candidates that are none in this row.
         """
-        answers = [self._ask(*pair, rows, candidates) for pair in zip(self.memories, self._items, strict=True)]
-        logits = torch.stack([logits for logits, _ in answers])  # [M, R, C]
+        flat, asked = rows.cpu().numpy(), candidates.cpu()  # [R], [C] or [R, C]
+        answers = [one.logits(flat, asked) for one in self.memories]
+        logits = torch.stack([logits for logits, _ in answers]).to(self._device)  # [M, R, C]
         if blocked is not None:
             logits = logits.masked_fill(blocked, -torch.inf)  # [M, R, C]
-        return Opinions(logits, torch.stack([present for _, present in answers]))
+        return Opinions(logits, torch.stack([present for _, present in answers]).to(self._device))
 
     def vectors(self, teacher: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """One teacher's user vectors float[R, D_m], and which of the rows it scored, bool[R]."""
-        users, present = self.memories[teacher].users_at(rows.cpu().numpy())  # [R, D_m], [R]
+        """User vectors float[R, D_m] of one `with_vectors`, and which of the rows it scored, bool[R]."""
+        users, present = self._towers(teacher).users_at(rows.cpu().numpy())  # [R, D_m], [R]
         return users.to(self._device), present.to(self._device)
 
     def item_vectors(self, teacher: int) -> Tensor:
-        """float[N+1, D_m]."""
-        return self._items[teacher]  # [N+1, D_m]
+        """float[N+1, D_m] of one `with_vectors`."""
+        return self._towers(teacher).items.to(self._device)  # [N+1, D_m]
 
-    def _ask(self, teacher: TeacherMemory, items: Tensor, rows: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        users, present = teacher.users_at(rows.cpu().numpy())  # [R, D], [R]
-        users = users.to(self._device) / (teacher.entry.temperature * teacher.entry.calibration)  # [R, D]
-        if candidates.dim() == 1:
-            return users @ items[candidates].T, present.to(self._device)  # [R, C], [R]
-        return (items[candidates] @ users[..., None]).squeeze(-1), present.to(self._device)  # [R, C], [R]
+    def _towers(self, teacher: int) -> TeacherMemory:
+        memory = self.memories[teacher]
+        if not isinstance(memory, TeacherMemory):
+            raise TypeError(f"{memory.entry.name} has no vectors")
+        return memory

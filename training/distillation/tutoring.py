@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from training.config import ConfigError
 from training.dataset import Contents
 from training.distillation.alignment import Alignment
 from training.distillation.answers import Answers, Tutor
@@ -144,7 +145,10 @@ class _Staff:
         return self.__dict__.get("targets")
 
     def alignment(self) -> Alignment:
-        return Alignment(self.material.student_width, [one.entry.width for one in self.teachers.memories])
+        widths = [one.entry.width for one in self.teachers.with_vectors]
+        if not widths:
+            raise ConfigError("no teacher that is heard has vectors to align with")
+        return Alignment(self.material.student_width, widths)
 
     def tutor(self) -> Tutor:
         config = self.config

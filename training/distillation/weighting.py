@@ -27,11 +27,19 @@ class Judged:
     """bool[M, R]"""
     consistency: Tensor
     """b, float[M, R] (equation 4)"""
+    optimism: Tensor | None = None
+    """delta, float[M]: what is taken off ln a, for these rows were trained on; None: nothing"""
 
     @classmethod
-    def of(cls, log_p: Tensor, target: Tensor, present: Tensor) -> Judged:
+    def of(cls, log_p: Tensor, target: Tensor, present: Tensor, optimism: Tensor | None = None) -> Judged:
         """Judge."""
-        return cls(log_p, target, present, consistency(log_p, present))
+        return cls(log_p, target, present, consistency(log_p, present), optimism)
+
+    @property
+    def confidence(self) -> Tensor:
+        """a, float[M, R] (equation 3), each teacher's optimism taken off."""
+        said = label_confidence(self.log_p, self.target)  # [M, R]
+        return said if self.optimism is None else said * (-self.optimism[:, None]).exp()  # [M, R]
 
 
 def weights(teaching: Teaching, judged: Judged) -> Tensor:
@@ -43,7 +51,7 @@ def weights(teaching: Teaching, judged: Judged) -> Tensor:
         return ca_mkd_weights(log_p, target, present)  # [M, R]
     if teaching.weighting == "ebkd":
         return ebkd_weights(log_p, present)  # [M, R]
-    return integration_weights(label_confidence(log_p, target), judged.consistency, present, teaching.powers)  # [M, R]
+    return integration_weights(judged.confidence, judged.consistency, present, teaching.powers)  # [M, R]
 
 
 def mean_over_teachers(value: Tensor, present: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from training.study.significance import BootstrapConfig, Estimate, estimates, ho
 
 Kind = Literal["student", "ensemble", "teacher", "floor"]
 BASE = "A0"
-SINGLES = ("A1", "A2", "A3")
+SINGLES = ("A1", "A2", "A3", "A16")
 """One teacher alone."""
 PLAIN_MEAN = "A4"
 FULL = "A7"

@@ -13,7 +13,8 @@ from training.dataset import Dataset
 from training.evaluation.baselines import floors
 from training.evaluation.ranking import Scorer, ranks_by_protocol
 from training.interactions import Interactions
-from training.knowledge import TeacherKnowledge, TeacherMemory
+from training.knowledge import TeacherKnowledge
+from training.memory import Memory
 from training.study.findings import ENSEMBLE, RanksByProtocol
 
 
@@ -21,7 +22,7 @@ from training.study.findings import ENSEMBLE, RanksByProtocol
 class MemoryScorer:
     """The plain mean of some teachers' calibrated distributions, out of what they left behind; one alone is itself."""
 
-    memories: Sequence[TeacherMemory]
+    memories: Sequence[Memory]
 
     def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """float32[E, N+1]: ln of the mean of p^m at T = 1; PAD's is -inf."""

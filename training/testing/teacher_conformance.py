@@ -33,7 +33,7 @@ from training.evaluation.metrics import ndcg
 from training.evaluation.ranking import TwoTowerScorer, target_ranks
 from training.evaluation.selection import evenly, validation_ndcg
 from training.fitting import STATE
-from training.knowledge import TeacherKnowledge, gather
+from training.knowledge import TeacherKnowledge, TeacherMemory, gather
 from training.sequences import sequences_at
 from training.teachers.base import CausalTeacher, Teacher
 from training.teachers.corpus import Corpus
@@ -258,6 +258,7 @@ class TeacherConformance:
         target = data.target
         gather(target, [(teacher, read_record(fitted))], tmp_path, rows=_ROWS)
         (memory,) = TeacherKnowledge.read(tmp_path, target).teachers
+        assert isinstance(memory, TeacherMemory)
         position = memory.row - target.interactions.offsets[target.interactions.user[memory.row]]
         cut = isinstance(teacher, CausalTeacher)  # rows far on are then read from the middle of a window
         whole = memory.row[position <= teacher.max_history] if cut else memory.row
@@ -265,7 +266,7 @@ class TeacherConformance:
         said = encode(teacher, torch.tensor(sequences_at(target.interactions, whole, teacher.max_history).history))
         users, present = memory.users_at(whole)
         assert bool(present.all())
-        assert torch.allclose(users @ memory.items().T, said @ item_matrix(teacher).T, atol=HALF)
+        assert torch.allclose(users @ memory.items.T, said @ item_matrix(teacher).T, atol=HALF)
         every = target.split.train_rows(target.interactions)
         if isinstance(teacher, CausalTeacher):
             assert np.array_equal(memory.row, every)

@@ -6,11 +6,11 @@ import torch
 
 from training.config import ConfigError
 from training.dataset import Dataset
-from training.distillation.cast import heard, popularity_teacher, present_rows, shuffled
+from training.distillation.cast import heard, popularity_teacher, present_rows
 from training.distillation.rows import Teaching
 from training.distillation.teacher_panel import TeacherPanel
 from training.evaluation.baselines import Popularity
-from training.knowledge import TeacherKnowledge
+from training.knowledge import TeacherKnowledge, TeacherMemory
 
 
 @pytest.fixture
@@ -43,7 +43,8 @@ def test_without_a_cache_nobody_can_be_heard(markov: Dataset) -> None:
 
 def test_shuffled_teachers_know_the_items_and_nothing_of_the_rows(knowledge: TeacherKnowledge) -> None:
     memory = knowledge.teachers[0]
-    dealt = shuffled(memory, 0)
+    assert isinstance(memory, TeacherMemory)
+    dealt = memory.shuffled(0)
     assert np.array_equal(dealt.item, memory.item)
     assert np.array_equal(dealt.row, memory.row)
     assert not np.array_equal(dealt.user, memory.user)
@@ -78,6 +79,6 @@ def test_components_of_the_items_keep_who_is_like_whom(
     assert found.shape == (len(markov.catalog) + 1, width)
     assert not found[0].any()
     if width > 100:  # all that the teachers span: distances between items are theirs, up to one scale
-        theirs = torch.cat([one.items()[1:] for one in knowledge.teachers], dim=1)
+        theirs = torch.cat([one.items[1:] for one in knowledge.teachers], dim=1)
         ratio = torch.pdist(found[1:]) / torch.pdist(theirs)
         assert torch.allclose(ratio, ratio.mean().expand_as(ratio), rtol=1e-3)

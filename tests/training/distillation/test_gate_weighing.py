@@ -6,7 +6,7 @@ import torch
 
 from training.config import ConfigError
 from training.dataset import Dataset
-from training.distillation.cast import HeardTeachers, popularity_teacher, shuffled
+from training.distillation.cast import HeardTeachers, popularity_teacher
 from training.distillation.gate_weighing import gate_weights
 from training.distillation.learned_gate import LearnedGateConfig
 from training.distillation.teacher_panel import TeacherPanel
@@ -23,7 +23,7 @@ def judged_on(dataset: Dataset, memories: tuple[TeacherMemory, ...], rows: np.nd
 
 def test_a_teacher_that_answers_other_rows_loses_its_weight(markov: Dataset, both_known: Path) -> None:
     good, other = TeacherKnowledge.read(both_known, markov).teachers
-    broken = shuffled(other, 0)
+    broken = other.shuffled(0)
     assert other.held_out is not None
     dealt = np.random.default_rng(0).permutation(len(other.held_out.row))
     held_out = HeldOut(other.held_out.row, other.held_out.user[dealt])

@@ -30,7 +30,7 @@ def test_a_student_that_teaches_says_what_it_says_itself(markov: Dataset, alone:
     assert memory.entry.name == record.name == "sasrec"
     assert memory.entry.temperature == 1
     with torch.no_grad():
-        assert torch.allclose(memory.items(), student.item_matrix(), atol=1e-3)
+        assert torch.allclose(memory.items, student.item_matrix(), atol=1e-3)
         rows = markov.split.train_rows(markov.interactions)[[0, 1]]
         history = torch.zeros(1, 8, dtype=torch.long)
         history[0, -1] = int(markov.interactions.item[rows[0] - 1])  # the first train row of a user: one item before it

@@ -27,7 +27,7 @@ def test_opinions_are_cosines_over_both_temperatures(knowledge: TeacherKnowledge
     for number, teacher in enumerate(knowledge.teachers):
         users, _ = teacher.users_at(rows.numpy())
         scale = teacher.entry.temperature * teacher.entry.calibration
-        assert torch.allclose(found.logits[number], users @ teacher.items()[candidates].T / scale)
+        assert torch.allclose(found.logits[number], users @ teacher.items[candidates].T / scale)
 
 
 def test_a_blocked_candidate_gets_no_probability(knowledge: TeacherKnowledge, rows: torch.Tensor) -> None:

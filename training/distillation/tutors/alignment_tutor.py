@@ -23,10 +23,11 @@ class AlignmentTutor:
 
     def loss(self, answers: Answers) -> Tensor:
         """A scalar; on items every teacher counts alike, on rows as the soft targets have it."""
-        count = len(self._panel.memories)
+        aligned = self._panel.with_vectors
         asked: Tensor = answers.target.unique()  # type: ignore[no-untyped-call]  # [C]
-        theirs = [self._panel.item_vectors(one)[asked] for one in range(count)]  # M x [C, D_m]
-        alike = answers.items.new_full((count, asked.numel()), 1 / count)  # [M, C]
+        theirs = [self._panel.item_vectors(one)[asked] for one in aligned]  # M' x [C, D_m]
+        alike = answers.items.new_full((len(aligned), asked.numel()), 1 / len(aligned))  # [M', C]
         items = self._alignment.item_loss(answers.items[asked], theirs, alike)  # []
-        users = [self._panel.vectors(one, answers.row)[0] for one in range(count)]  # M x [R, D_m]
-        return items + self._alignment.user_loss(answers.hidden, users, self._targets.weights_at(answers.row))  # []
+        users = [self._panel.vectors(one, answers.row)[0] for one in aligned]  # M' x [R, D_m]
+        weights = self._targets.weights_at(answers.row)[list(aligned)]  # [M', R]
+        return items + self._alignment.user_loss(answers.hidden, users, weights)  # []

@@ -27,7 +27,9 @@ class CandidateTutor:
         """A scalar; a row that no teacher scored teaches nothing."""
         asked = candidates(answers, self._added, self._panel)
         opinions = self._panel.opinions(answers.row, asked.items, asked.blocked)
-        weight = weights(self._teaching, Judged.of(opinions.log_p(1.0), asked.target, opinions.present))  # [M, R]
+        weight = weights(
+            self._teaching, Judged.of(opinions.log_p(1.0), asked.target, opinions.present, self._panel.optimism)
+        )  # [M, R]
         target = mixture(opinions.log_p(self._temperature), weight)  # [R, C]
         gate = opinions.present.any(dim=0).to(target.dtype)  # [R]
         return kl_to_mixture(target, answers.log_q[:, asked.items - 1], gate, self._temperature)  # []

@@ -1,0 +1,45 @@
+"""What a cache of knowledge says of each teacher in it."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from training.config import Config
+from training.teachers.ease import EaseConfig
+
+
+class EaseLink(Config):
+    """p = (1 - smoothing) softmax(scores / peak) + smoothing * popularity, fitted on half of validation.
+
+    Most items have a linear score of about 0: a softmax alone is blind, or absurd about what it did not see coming.
+    """
+
+    model: EaseConfig
+    peak: float = Field(gt=0)
+    smoothing: float = Field(gt=0, lt=1)
+
+
+class TeacherEntry(Config):
+    """One teacher's part of the cache, in the folder named `folder`."""
+
+    name: str
+    folder: str
+    fingerprint: str
+    """sha256 of its weights."""
+    temperature: float = Field(gt=0)
+    """tau of the teacher's own softmax."""
+    calibration: float = Field(gt=0)
+    """T_m of equation 1: the softmax over the catalogue is best calibrated on validation at tau * T_m."""
+    rows: int = Field(ge=1)
+    """Train rows that it scored."""
+    held_out_rows: int = Field(ge=0)
+    """Validation and test rows that it scored: all of them."""
+    width: int = Field(ge=1)
+    bytes: int = Field(ge=1)
+    sha256: dict[str, str]
+    """Of each array."""
+    seconds: float
+    optimism: float = 0.0
+    """delta_m: how much surer it is, in mean ln p(y), of train rows than of rows that it never met."""
+    ease: EaseLink | None = None
+    """How scores become probabilities, of a teacher that is no pair of towers; None: cosines over a temperature."""
