@@ -18,7 +18,7 @@ from training.distillation.distill import Assignment, distill
 from training.distillation.recipe import DistillConfig
 from training.distillation.self_teacher import load_any_teacher
 from training.errors import DataError
-from training.evaluation.evaluate import as_json, as_table, evaluate
+from training.evaluation.evaluate import as_json, as_table, evaluate, serving_losses
 from training.knowledge import gather
 from training.prepare import PrepareConfig, prepare
 from training.processes import Processes
@@ -218,17 +218,19 @@ def _evaluate(
     as_json_text: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
     floors: Annotated[bool, typer.Option(help="Popularity, item-kNN and Markov beside them.")] = True,
 ) -> None:
-    """Rank the whole catalogue for every test user; history masked and unmasked."""
+    """Rank the whole catalogue for every test user, history masked and unmasked; and what serving loses, if it does."""
     with _refusals():
         dataset = Dataset.read(data)
-        report = evaluate(folder, dataset, with_floors=floors)
+        report, losses = evaluate(folder, dataset, with_floors=floors), serving_losses(folder, dataset)
         if as_json_text:
-            typer.echo(json.dumps(as_json(report), indent=1))
+            typer.echo(json.dumps(as_json(report, losses), indent=1))
             return
         labels = {str(one): f"{read_record(one).label} ({one})" for one in folder}
         users, items = len(dataset.split.test), len(dataset.catalog)
         title = f"{dataset.name}, {dataset.split.name}, {users:,} test users, all {items:,} items ranked"
         Console(width=160).print(as_table(report, labels, title))
+        for name, lost in losses.items():
+            typer.echo(f"{labels[name]}: {lost}")
 
 
 def _read(folder: Path, recipe: TeacherRecipe) -> Dataset:

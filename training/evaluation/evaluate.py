@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -15,6 +15,7 @@ from training.evaluation.baselines import floors
 from training.evaluation.metrics import summary
 from training.evaluation.ranking import PROTOCOLS, Scorer, ranks_by_protocol
 from training.evaluation.scoring import scorer_of
+from training.evaluation.serving_loss import ServingLoss, serving_loss
 from training.teachers.steps import load_teacher
 from training.two_tower import TwoTower
 
@@ -43,6 +44,12 @@ def evaluate(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) ->
     return {name: _measure(scorer, dataset) for name, scorer in _scorers(folders, dataset, with_floors=with_floors)}
 
 
+def serving_losses(folders: Sequence[Path], dataset: Dataset) -> dict[str, ServingLoss]:
+    """What those of the models lose that are served as something else than they were trained as."""
+    found = {str(folder): serving_loss(load_model(folder, dataset), dataset) for folder in folders}
+    return {name: one for name, one in found.items() if one is not None}
+
+
 def _scorers(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) -> Iterator[tuple[str, Scorer]]:
     for folder in folders:
         yield str(folder), scorer_of(load_model(folder, dataset))
@@ -55,9 +62,15 @@ def _measure(scorer: Scorer, dataset: Dataset) -> dict[str, dict[str, float]]:
     return {protocol: summary(ranks[protocol]) for protocol in PROTOCOLS}
 
 
-def as_json(report: Report) -> dict[str, dict[str, float | dict[str, float]]]:
-    """{name: {"recall@10": .., .., "masked": {..}}}: the plain keys are unmasked, as published tables are."""
-    return {name: {**found["unmasked"], "masked": found["masked"]} for name, found in report.items()}
+def as_json(
+    report: Report, losses: Mapping[str, ServingLoss] | None = None
+) -> dict[str, dict[str, float | dict[str, float]]]:
+    """{name: {"recall@10": .., .., "masked": {..}}}: the plain keys are unmasked, as published tables are. A model that
+    loses something by being served has a key "serving", too."""
+    lost = {name: {"serving": one.as_json()} for name, one in (losses or {}).items()}
+    return {
+        name: {**found["unmasked"], "masked": found["masked"], **lost.get(name, {})} for name, found in report.items()
+    }
 
 
 def as_table(report: Report, labels: dict[str, str], title: str) -> Table:

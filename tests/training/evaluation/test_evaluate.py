@@ -12,7 +12,7 @@ from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill
 from training.distillation.recipe import DistillConfig
 from training.evaluation.baselines import floors
-from training.evaluation.evaluate import as_json, as_table, evaluate, load_model
+from training.evaluation.evaluate import as_json, as_table, evaluate, load_model, serving_losses
 from training.evaluation.metrics import summary
 from training.evaluation.ranking import target_ranks
 from training.students.sasrec import SASRec
@@ -84,3 +84,22 @@ def test_what_cannot_be_measured_is_refused(noise: Dataset, student: Path, tmp_p
         evaluate([student], noise, with_floors=True)
     with pytest.raises(ArtefactMissing, match="holds no trained model"):
         evaluate([tmp_path], noise, with_floors=True)
+
+
+def test_what_serving_loses_stands_beside_the_fixed_keys(markov: Dataset, student: Path, tmp_path: Path) -> None:
+    config = {"student": {"width": 8}, "fit": {"epochs": 1, "device": "cpu"}}
+    distill(Assignment("lightgcn", "A0", None), markov, DistillConfig.model_validate(config), tmp_path / "graph")
+    folders = [student, tmp_path / "graph"]
+    losses = serving_losses(folders, markov)
+    assert list(losses) == [str(tmp_path / "graph")]
+    found = as_json(evaluate(folders, markov, with_floors=False), losses)
+    assert set(found[str(student)]) == METRICS | {"masked"}
+    graph = found[str(tmp_path / "graph")]
+    assert set(graph) == METRICS | {"masked", "serving"}
+    assert graph["serving"] == losses[str(tmp_path / "graph")].as_json()
+    assert set(losses[str(tmp_path / "graph")].as_json()) == {
+        "trained ndcg@10",
+        "served ndcg@10",
+        "overlap@10",
+        "users",
+    }
