@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from torch import Tensor
 
-from training.batches import Batch, WindowBatches
-from training.dataset import Contents
+from training.batches import Batch
 from training.distillation.answers import Answers
 from training.distillation.drawn_candidates import OTHERS, draw_candidates
 from training.distillation.pair_answers import PairAnswers
-from training.distillation.tutoring import Tutoring
-from training.fitting import StepLoss
-from training.sequences import train_windows
+from training.distillation.sequence_lesson import SequenceLesson
 from training.students.deepfm import DeepFM
 
 
 @dataclass(frozen=True, eq=False)
-class PairLesson:
+class PairLesson(SequenceLesson):
     """L = L_find + L_pair, each a next item's loss and lambda(e) times what its tutors say (equation 9).
 
     L_find is the lesson of an FM over the whole catalogue, because the FM finds what is scored when serving. L_pair is
@@ -34,36 +30,12 @@ class PairLesson:
     """
 
     student: DeepFM
-    tutoring: Tutoring
-    batches: WindowBatches
     others: int = OTHERS
     """How many candidates a row has beside its answer."""
 
-    @classmethod
-    def over(cls, dataset: Contents, student: DeepFM, tutoring: Tutoring, rows_per_batch: int) -> PairLesson:
-        """All train rows."""
-        windows = train_windows(dataset.interactions, dataset.split, student.max_history)
-        return cls(student, tutoring, WindowBatches(windows, rows_per_batch))
-
-    def epoch(self, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-        """The windows of each step."""
-        return self.batches.epoch(rng)
-
-    def batch(self, examples: NDArray[np.int64]) -> Batch:
-        """The batch of some windows."""
-        return self.batches.batch(examples)
-
-    def loss(self, batch: Batch, epoch: int) -> StepLoss:
-        """On one batch; epochs count from 1."""
-        if self.tutoring.curriculum is not None:
-            batch = batch.only(self.tutoring.curriculum.at(batch.row, epoch))
-        answers = Answers.of(self.student, batch, self.tutoring.names)
-        rows = answers.target.numel()
-        if rows == 0:  # a curriculum may close every row of a small batch
-            return StepLoss(answers.hidden.sum() * 0, 0)
-        finds = answers.nll.mean() + self.tutoring.loss(answers, epoch)  # []
+    def _mean_loss(self, batch: Batch, answers: Answers, epoch: int) -> Tensor:
         pairs = self._pairs(batch, answers)
-        return StepLoss(finds + pairs.nll.mean() + self.tutoring.pair_loss(pairs, epoch), rows)
+        return super()._mean_loss(batch, answers, epoch) + pairs.nll.mean() + self.tutoring.pair_loss(pairs, epoch)
 
     def _pairs(self, batch: Batch, answers: Answers) -> PairAnswers:
         logits = answers.hidden.detach() @ answers.items.detach()[1:].T  # [R, N]

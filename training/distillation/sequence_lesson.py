@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from training.batches import Batch, WindowBatches
 from training.dataset import Contents
@@ -25,9 +27,7 @@ class SequenceLesson:
     batches: WindowBatches
 
     @classmethod
-    def over(
-        cls, dataset: Contents, student: CausalTwoTower, tutoring: Tutoring, rows_per_batch: int
-    ) -> SequenceLesson:
+    def over(cls, dataset: Contents, student: CausalTwoTower, tutoring: Tutoring, rows_per_batch: int) -> Self:
         """All train rows."""
         windows = train_windows(dataset.interactions, dataset.split, student.max_history)
         return cls(student, tutoring, WindowBatches(windows, rows_per_batch))
@@ -48,4 +48,9 @@ class SequenceLesson:
         rows = answers.target.numel()
         if rows == 0:  # a curriculum may close every row of a small batch
             return StepLoss(answers.hidden.sum() * 0, 0)
-        return StepLoss(answers.nll.mean() + self.tutoring.loss(answers, epoch), rows)
+        return StepLoss(self._mean_loss(batch, answers, epoch), rows)
+
+    def _mean_loss(self, batch: Batch, answers: Answers, epoch: int) -> Tensor:
+        """A scalar, of the R > 0 answers to what the batch asks."""
+        del batch
+        return answers.nll.mean() + self.tutoring.loss(answers, epoch)  # []
