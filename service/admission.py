@@ -41,6 +41,15 @@ class Permits:
         self._free -= wanted
         self._metrics.in_flight.inc(wanted)
 
+    def require_one(self) -> None:
+        """Take none.
+
+        Raises:
+            Overloaded: none is free.
+        """
+        if self._free == 0:
+            raise Overloaded(f"all {self.total} permits are taken; try again in a moment")
+
     def give_back(self, held: int) -> None:
         """What was taken."""
         self._free += held
@@ -72,13 +81,32 @@ class Permit:
             self.bucket.take(requests - 1)
 
 
-class Admission:
-    """ASGI middleware that lets `permits` guarded requests in. It stands behind BodyLimit, so that a caller who sends
-    slowly holds no permit, and before any parsing, so that a refusal costs next to nothing."""
+class FirstLook:
+    """ASGI middleware that stands before BodyLimit: while no permit is free, guarded requests are refused without even
+    reading what they have sent. The busier a service, the less a refusal may cost."""
 
-    def __init__(self, app: ASGIApp, permits: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, permits: Permits) -> None:
         self._app = app
-        self._permits = Permits(permits, metrics)
+        self._permits = permits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on.
+
+        Raises:
+            Overloaded: no permit is free.
+        """
+        if scope["type"] == "http" and scope["path"].startswith(GUARDED):
+            self._permits.require_one()
+        await self._app(scope, receive, send)
+
+
+class Admission:
+    """ASGI middleware that gives a permit to every guarded request. It stands behind BodyLimit, so that a caller who
+    sends slowly holds none, and before any parsing."""
+
+    def __init__(self, app: ASGIApp, permits: Permits) -> None:
+        self._app = app
+        self._permits = permits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take a permit, pass the request on, give back what it holds.

@@ -6,7 +6,7 @@ import os
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
-from service.timings import Timings
+from service.timings import Stage, Timings
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable that prometheus_client reads on import: where workers add up what they counted."""
@@ -21,6 +21,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
+        self._stages: dict[Stage, Histogram] = {}  # looking labels up costs more than counting
         r = self.registry
         self.requests = Counter("rec_requests", "Requests answered", ["route", "status"], registry=r)
         self.errors = Counter("rec_errors", "Requests that ended in an error, by its name", ["error"], registry=r)
@@ -75,10 +77,23 @@ class Metrics:
                     found[int(sample.labels.get("pid", os.getpid()))] = sample.labels["model_version"]
         return {pid: version for pid, version in sorted(found.items()) if _lives(pid)}
 
+    def observe_request(self, route: str, status: int, seconds: float) -> None:
+        """Count one request."""
+        known = self._requests.get((route, status))
+        if known is None:
+            known = self.requests.labels(route, status), self.request_seconds.labels(route)
+            self._requests[route, status] = known
+        count, duration = known
+        count.inc()
+        duration.observe(seconds)
+
     def observe_stages(self, timings: Timings) -> None:
         """Count the stages of one request."""
         for stage, seconds in timings.seconds.items():
-            self.stage_seconds.labels(stage).observe(seconds)
+            known = self._stages.get(stage)
+            if known is None:
+                known = self._stages[stage] = self.stage_seconds.labels(stage)
+            known.observe(seconds)
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes; of all workers together where there are several."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.middleware import Middleware
 
-from service.admission import Admission
+from service.admission import Admission, FirstLook, Permits
 from service.authentication import Authentication
 from service.body_limit import BodyLimit
 from service.keys import Keys
@@ -18,12 +18,14 @@ from service.shutdown import Draining, Shutdown
 def middleware_of(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> list[Middleware]:
     """Outermost first, from what is cheap to refuse to what is not. Pure ASGI classes: FastAPI's function middleware
     would halve the throughput."""
+    permits = Permits(settings.permits, metrics)
     return [
         Middleware(Observation, metrics, access_log=settings.access_log),
         Middleware(Draining, shutdown),
         *_of_callers(settings, metrics),
+        Middleware(FirstLook, permits),
         Middleware(BodyLimit, settings.max_body_bytes, settings.body_timeout_seconds),
-        Middleware(Admission, settings.permits, metrics),
+        Middleware(Admission, permits),
     ]
 
 

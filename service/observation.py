@@ -63,8 +63,7 @@ class Observation:
 
     def _note(self, scope: Scope, observed: Observed) -> None:
         seconds, route, status = perf_counter() - observed.started, _route(scope), observed.status or 499
-        self._metrics.requests.labels(route, status).inc()
-        self._metrics.request_seconds.labels(route).observe(seconds)
+        self._metrics.observe_request(route, status, seconds)
         self._metrics.observe_stages(observed.timings)
         if self._access_log:
             self._log.info(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
+from starlette.types import Message, Receive, Scope, Send
 
-from service.admission import Permit, Permits
+from service.admission import FirstLook, Permit, Permits
 from service.errors import Overloaded, RateLimited
 from service.metrics import Metrics
 from service.rate_limit import Bucket
@@ -49,3 +52,28 @@ def test_a_request_of_several_takes_as_many_tokens() -> None:
     Permit(permits, bucket).take(5)
     with pytest.raises(RateLimited):
         bucket.take(1)
+
+
+def test_while_no_permit_is_free_nothing_is_read() -> None:
+    permits = Permits(1, Metrics())
+    permits.take(1)
+    passed: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        passed.append(scope["path"])
+
+    async def never() -> Message:
+        raise AssertionError("the body was read")
+
+    async def send(_: Message) -> None:
+        raise AssertionError("answered by whoever raised")
+
+    async def ask(path: str) -> None:
+        await FirstLook(app, permits)({"type": "http", "path": path}, never, send)
+
+    with pytest.raises(Overloaded):
+        asyncio.run(ask("/recommend"))
+    asyncio.run(ask("/livez"))
+    permits.give_back(1)
+    asyncio.run(ask("/recommend"))
+    assert passed == ["/livez", "/recommend"]
