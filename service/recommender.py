@@ -26,7 +26,7 @@ from service.timings import Timings
 
 Source = Literal["model", "popular"]
 Reasons: TypeAlias = tuple[tuple[Reason, ...], ...]
-NOTHING = UnknownValues()
+ALL_KNOWN = UnknownValues()
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Recommendation:
     source: Source
     item_ids: tuple[str, ...]
     scores: tuple[float, ...]
-    unknown: UnknownValues = NOTHING
+    unknown: UnknownValues = ALL_KNOWN
     """What the filters named and the catalogue does not."""
     reasons: Reasons | None = None
     """Of each item; None: not asked for."""
@@ -192,7 +192,7 @@ class Recommender:
         """The items by their ids."""
         with timings.measure("rank"):
             item_ids = map(self._bundle.catalog.item_id, ranked.items.tolist())
-            unknown = NOTHING if query.filters is None else self._index.unknown(query.filters)
+            unknown = ALL_KNOWN if query.filters is None else self._index.unknown(query.filters)
             return Recommendation(source, tuple(item_ids), tuple(ranked.scores.tolist()), unknown, reasons)
 
     def unknown(self, item_ids: Iterable[str]) -> list[str]:

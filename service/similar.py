@@ -36,7 +36,6 @@ class Neighbours:
     def of(self, item: int, n: int, mask: NDArray[np.bool_] | None) -> Ranked:
         """The n nearest to an item, itself not among them; `mask` bool[N]: of which rows only. Score: the cosine, -1 to
         1; 0 for a vector without length."""
-        allowed = np.ones(len(self._vectors.table), np.bool_) if mask is None else mask  # [N]
-        allowed[item - 1] = False
-        rows = np.flatnonzero(allowed)  # [M]
+        rows = np.arange(len(self._vectors.table)) if mask is None else np.flatnonzero(mask)  # [M + 1 or M]
+        rows = rows[rows != item - 1]  # [M]
         return Ranked.best_of(rows + 1, self._vectors.cosines(item - 1, rows), n)

@@ -9,8 +9,18 @@ from pathlib import Path
 
 import httpx
 
+from service.batch_schemas import BatchRequest, BatchResponse
 from service.errors import HTTP_ERRORS, INTERNAL, TABLE
+from service.filters import Filters
 from service.metrics import Metrics
+from service.schemas import (
+    ReasonGiven,
+    RecommendedItem,
+    RecommendRequest,
+    RecommendResponse,
+    SimilarParameters,
+    SimilarResponse,
+)
 from service.settings import Settings
 from service.timings import STAGES
 
@@ -38,6 +48,13 @@ def test_every_metric_and_stage_stands_there_and_no_other() -> None:
     names = {family.name + ("_total" if family.type == "counter" else "") for family in text.collect()}
     assert names == set(re.findall(r"^\| `(rec_[a-z_]+)`", PAGE, re.MULTILINE))
     assert all(f"`{stage}`" in PAGE for stage in STAGES)
+
+
+def test_every_field_of_a_recommendation_stands_there() -> None:
+    asked = (RecommendRequest, Filters, SimilarParameters, BatchRequest)
+    answered = (RecommendResponse, RecommendedItem, ReasonGiven, SimilarResponse, BatchResponse)
+    for name in (name for model in (*asked, *answered) for name in model.model_fields):
+        assert f"`{name}`" in PAGE or f'"{name}"' in PAGE, name
 
 
 def test_every_operation_stands_there(client: httpx.Client) -> None:

@@ -49,10 +49,10 @@ def test_filters_drop_what_does_not_pass_and_fill_the_list(
 
 def test_an_item_whose_vector_has_no_length_is_like_nothing(bundle_copy: Path, bundle: ModelBundle) -> None:
     content = bytearray((bundle_copy / "item_vectors.bin").read_bytes())
-    content[: bundle.manifest.encoder.width * 4] = bytes(bundle.manifest.encoder.width * 4)
+    content[: 2 * bundle.manifest.encoder.width * 4] = bytes(2 * bundle.manifest.encoder.width * 4)  # items 1 and 2
     (bundle_copy / "item_vectors.bin").write_bytes(content)
     neighbours = Neighbours(ItemVectors(replace(bundle, folder=bundle_copy)))
     assert neighbours.of(1, 3, None).items.tolist() == [2, 3, 4]
     assert neighbours.of(1, 3, None).scores.tolist() == [0, 0, 0]
-    everyone = neighbours.of(2, 59, None)
+    everyone = neighbours.of(3, 59, None)
     assert everyone.scores[everyone.items.tolist().index(1)] == 0
