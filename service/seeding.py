@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import heapq
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
-from math import isfinite
-from pathlib import Path
-from typing import TextIO
+from typing import Literal
 
-from redis import Redis, RedisCluster
-from redis.cluster import ClusterNode
-from redis.connection import parse_url
 from redis.exceptions import RedisClusterException, RedisError
 
-from service.bundle import PAD, ItemCatalog
-from service.history_keys import history_key
+from service.bundle import ItemCatalog
+from service.interactions_file import InteractionsFile, SeedError
 from service.packed_items import pack
-from service.redis_address import parse_address
+from service.seed_store import SeedLimits, seed_store
+from service.user_rows import Row, UserRows, by_user, sorted_on_disk
 
-HEADER = ["user_id", "item_id", "timestamp"]
-USERS_PER_TRIP = 500
-MAX_ID = 256
-Newest = list[tuple[float, int, int]]
-"""A heap of (time, row, catalogue index), at most `history_kept` long, oldest first out."""
-
-
-class SeedError(ValueError):
-    """The interactions cannot be read or stored; names the file and row, or the server."""
-
-
-@dataclass(frozen=True)
-class SeedLimits:
-    """How much of each history is stored, and for how long."""
-
-    history_kept: int
-    history_ttl_seconds: int
+ROWS_PER_STEP = 10_000
+CACHED = 100_000
+"""Items whose index and whose packed form are remembered."""
 
 
 @dataclass(frozen=True)
@@ -53,114 +34,103 @@ class Seeded:
     """Users whose history was stored."""
     already_there: int
     """Users who had a history, which was left as it was."""
+    evicted: int
+    """Keys that Redis has given up meanwhile because it was full."""
 
 
-@dataclass
-class _Tally:
-    rows: int = 0
-    unknown_items: int = 0
+@dataclass(frozen=True)
+class SeedProgress:
+    """How far it is."""
+
+    step: Literal["reading", "storing"]
+    done: float
+    """Share of the step, of 1."""
+    users: int
+    """Users sent so far."""
+
+
+Told = Callable[[SeedProgress], None]
 
 
 def seed(
-    path: Path, catalog: ItemCatalog, redis_url: str, limits: SeedLimits, progress: Callable[[int], None]
+    interactions: InteractionsFile, catalog: ItemCatalog, redis_url: str, limits: SeedLimits, told: Told
 ) -> Seeded:
-    """Store the newest items of each user of a file. Users who have a history keep it: live events are never replaced.
+    """Store the newest items of each user of a file. Users who have a history keep it: live events are never replaced,
+    and what was broken off can be begun again.
 
-    The rows may stand in any order, so the newest of every user are gathered in memory before any is stored: about 200
-    bytes per kept row. `progress` is told the number of users stored so far.
+    A file that is not sorted by user is sorted on disk first, so nothing is stored before every line was found right.
 
     Raises:
-        SeedError: the file is not such a file, or Redis does not answer.
+        SeedError: the file is not such a file, the disk is full, or Redis does not answer.
     """
-    tally = _Tally()
-    newest = _newest(_rows(path), catalog, limits.history_kept, tally)
+    reading = _Reading(interactions, catalog)
+    sent = stored = 0
     try:
-        with closing(_connect(redis_url)) as redis:
-            stored = _store(redis, newest, catalog, limits, progress)
+        with seed_store(redis_url, limits) as store, _sorted(reading, told) as rows:
+            for some, new in store.store(_packed(rows, catalog, limits.history_kept)):
+                sent, stored = sent + some, stored + new
+                told(SeedProgress("storing", rows.done(), sent))
+            return Seeded(reading.rows, reading.unknown_items, stored, sent - stored, store.evicted())
+    except sqlite3.Error as error:
+        raise SeedError(f"{interactions.path}: its rows cannot be sorted on disk: {error}") from error
     except (RedisError, RedisClusterException) as error:
-        raise SeedError(f"{path}: Redis did not take the histories: {error}") from error
-    return Seeded(tally.rows, tally.unknown_items, stored, len(newest) - stored)
+        raise SeedError(f"{interactions.path}: Redis did not take the histories: {error}") from error
 
 
-def _connect(redis_url: str) -> Redis | RedisCluster:
-    """A patient client, with redis-py's own retries."""
-    address = parse_address(redis_url)
-    if not address.is_cluster:
-        return Redis.from_url(redis_url, socket_timeout=10, socket_connect_timeout=5)
-    url, *others = address.servers
-    options = [parse_url(other) for other in others]  # type: ignore[no-untyped-call]
-    named = [ClusterNode(one["host"], one.get("port", 6379)) for one in options]  # type: ignore[no-untyped-call]
-    return RedisCluster(url=url, startup_nodes=named, socket_timeout=10, socket_connect_timeout=5)
+class _Reading:
+    """The rows whose item is known."""
+
+    def __init__(self, interactions: InteractionsFile, catalog: ItemCatalog) -> None:
+        self.interactions = interactions
+        self.rows = 0
+        self.unknown_items = 0
+        self._index = lru_cache(CACHED)(catalog.index)
+
+    def __iter__(self) -> Iterator[Row]:
+        for user, item, time in self.interactions.interactions():
+            self.rows += 1
+            index = self._index(item)
+            if index is None:
+                self.unknown_items += 1
+            else:
+                yield user, time, index
+
+    def done(self) -> float:
+        return self.interactions.read_share()
 
 
-def _rows(path: Path) -> Iterator[tuple[int, str, str, float]]:
-    """(row, user, item, time) of each line; the header is row 1."""
-    try:
-        with _open(path) as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            if header != HEADER:
-                raise SeedError(f"{path}, row 1: the header is {','.join(header)!r}, not {','.join(HEADER)!r}")
-            for number, fields in enumerate(reader, start=2):
-                yield _row(path, number, fields)
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-        raise SeedError(f"{path}: {error}") from error
+class _FromDisk:
+    """The rows of a file as sorted on disk."""
+
+    def __init__(self, rows: UserRows) -> None:
+        self._rows = rows
+        self._passed = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for row in self._rows.sorted():
+            self._passed += 1
+            yield row
+
+    def done(self) -> float:
+        return self._passed / max(1, self._rows.rows)
 
 
-def _open(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8", newline="")
-    return path.open(encoding="utf-8", newline="")
+@contextmanager
+def _sorted(reading: _Reading, told: Told) -> Iterator[_Reading | _FromDisk]:
+    """The rows sorted by user."""
+    if reading.interactions.is_sorted:
+        yield reading
+        return
+    with sorted_on_disk() as rows:
+        incoming = iter(reading)
+        while some := list(islice(incoming, ROWS_PER_STEP)):
+            rows.add(some)
+            told(SeedProgress("reading", reading.done(), 0))
+        yield _FromDisk(rows)
 
 
-def _row(path: Path, number: int, fields: list[str]) -> tuple[int, str, str, float]:
-    if len(fields) != len(HEADER):
-        raise SeedError(f"{path}, row {number}: {len(fields)} fields, not {len(HEADER)}")
-    user, item, stamp = fields
-    if not 0 < len(user) <= MAX_ID:
-        raise SeedError(f"{path}, row {number}: user_id must have 1 to {MAX_ID} characters")
-    try:
-        time = float(stamp)
-    except ValueError as error:
-        raise SeedError(f"{path}, row {number}: timestamp {stamp!r} is no number") from error
-    if not isfinite(time) or time < 0:
-        raise SeedError(f"{path}, row {number}: timestamp {stamp!r} is not a time in seconds")
-    return number, user, item, time
-
-
-def _newest(
-    rows: Iterable[tuple[int, str, str, float]], catalog: ItemCatalog, kept: int, tally: _Tally
-) -> dict[str, Newest]:
-    newest: dict[str, Newest] = {}
-    for number, user, item, time in rows:
-        tally.rows += 1
-        index = catalog.index(item)
-        if index is None:
-            tally.unknown_items += 1
-            continue
-        heap = newest.setdefault(user, [])
-        entry = (time, number, index)
-        if len(heap) < kept:
-            heapq.heappush(heap, entry)
-        else:
-            heapq.heappushpop(heap, entry)
-    return newest
-
-
-def _store(
-    redis: Redis | RedisCluster,
-    newest: dict[str, Newest],
-    catalog: ItemCatalog,
-    limits: SeedLimits,
-    progress: Callable[[int], None],
-) -> int:
-    stored = 0
-    users = iter(newest.items())
-    while some := list(islice(users, USERS_PER_TRIP)):
-        pipe = redis.pipeline(transaction=False)
-        for user, heap in some:
-            packed = b"".join(pack(catalog.item_id(index)) for _, _, index in sorted(heap) if index != PAD)
-            pipe.set(history_key(user), packed, nx=True, ex=limits.history_ttl_seconds)
-        stored += sum(map(bool, pipe.execute()))
-        progress(stored)
-    return stored
+def _packed(rows: Iterable[Row], catalog: ItemCatalog, kept: int) -> Iterator[tuple[str, bytes]]:
+    """The newest items of each user, packed."""
+    packed = lru_cache(CACHED)(lambda index: pack(catalog.item_id(index)))
+    for user, items in by_user(rows):
+        yield user, b"".join(map(packed, items[-kept:]))

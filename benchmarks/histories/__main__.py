@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from redis import Redis
 
 from benchmarks.histories import memory as of_memory
 from benchmarks.histories import read_your_writes as writes
+from benchmarks.histories import seeding as of_seeding
 from benchmarks.histories.report import keep
 from benchmarks.histories.workers import workers
 from service.bundle import ModelBundle
@@ -20,6 +22,7 @@ from service.embedded_redis import embedded_redis
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 DIFFERENT_ITEMS = 100
+BundleArgument = Annotated[Path, typer.Argument(help="Folder of a model bundle.")]
 RedisOption = Annotated[str | None, typer.Option(help="An empty server to use; default: the embedded one.")]
 
 
@@ -36,7 +39,7 @@ def memory(users: int = 50_000, redis: RedisOption = None, name: str = "memory")
 
 @app.command()
 def read_your_writes(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a model bundle.")], events: int = 1_000,
+    bundle: BundleArgument, events: int = 1_000,
     redis: RedisOption = None,
 ) -> None:  # fmt: skip
     """Events to one worker, recommendations from another; the service's own settings."""
@@ -46,6 +49,26 @@ def read_your_writes(
         seen = writes.count(addresses, item_ids, events)
         path = keep("read-your-writes", _version(url), {"bundle": bundle.name, **asdict(seen)})
     typer.echo(f"{seen.seen} of {seen.events} seen by the other worker\n{path}")
+
+
+@app.command()
+def seeding(
+    bundle: BundleArgument, users: Annotated[list[int] | None, typer.Option(help="Default: 50000 and 200000.")] = None,
+    rows_per_user: int = 20, redis: RedisOption = None,
+) -> None:  # fmt: skip
+    """Users a second, memory: files in order of time, then one sorted by user."""
+    counts = users or [50_000, 200_000]
+    catalog = ModelBundle.read(bundle).catalog
+    item_ids = [catalog.item_id(index) for index in range(1, len(catalog) + 1)]
+    runs = []
+    with _server(redis) as url, TemporaryDirectory(prefix="rec-bench-") as folder:
+        for count, is_sorted in [*((count, False) for count in counts), (counts[-1], True)]:
+            file = Path(folder) / "interactions.csv"
+            of_seeding.write(file, item_ids, count, rows_per_user, is_sorted=is_sorted)
+            runs.append(of_seeding.run(bundle, url, file, count, is_sorted=is_sorted))
+            typer.echo(runs[-1])
+        path = keep("seeding", _version(url), {"bundle": bundle.name, "runs": list(map(asdict, runs))})
+    typer.echo(path)
 
 
 @contextmanager

@@ -14,8 +14,10 @@ from playwright.sync_api import Browser, Dialog, Page, expect
 
 from service.bundle import ModelBundle
 from service.embedded_redis import embedded_redis
+from service.interactions_file import InteractionsFile
 from service.keys import hash_of, new_key
-from service.seeding import SeedLimits, seed
+from service.seed_store import SeedLimits
+from service.seeding import seed
 from service.settings import Settings
 
 pytestmark = pytest.mark.browser
@@ -29,7 +31,7 @@ def console(
     """The page of a freshly seeded service; the test fails on any script error or blocked content."""
     complaints: list[str] = []
     with embedded_redis(16) as url:
-        seed(interactions, bundle.catalog, url, SeedLimits(100, 3600), lambda _: None)
+        seed(InteractionsFile(interactions), bundle.catalog, url, SeedLimits(100, 3600), lambda _: None)
         client = serve(settings.model_copy(update={"redis_url": url}))
         page = browser.new_page(viewport={"width": 1280, "height": 860})
         page.on("pageerror", lambda error: complaints.append(str(error)))

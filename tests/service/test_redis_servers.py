@@ -15,8 +15,10 @@ from service.bundle import ModelBundle
 from service.errors import HistoryUnavailable
 from service.histories import Histories, StoredEvent
 from service.history_keys import history_key
+from service.interactions_file import InteractionsFile, SeedError
 from service.metrics import Metrics
-from service.seeding import SeedError, SeedLimits, seed
+from service.seed_store import SeedLimits
+from service.seeding import seed
 from service.settings import Settings
 from tests.service.redis_cluster import REPLICATED, SLOTS, ClusterServers, redis_cluster, wait_until
 
@@ -79,7 +81,9 @@ def test_seeding_fills_every_node_and_leaves_what_is_there(
 
     async def scenario(histories: Histories) -> None:
         await histories.append({USERS[0]: [StoredEvent("book-03")]})
-        found = seed(tmp_path / "rows.csv", bundle.catalog, cluster.url, SeedLimits(9, 60), lambda _: None)
+        found = seed(
+            InteractionsFile(tmp_path / "rows.csv"), bundle.catalog, cluster.url, SeedLimits(9, 60), lambda _: None
+        )
         assert (found.users, found.already_there) == (len(USERS) - 1, 1)
         seeded = await histories.read_many(USERS)
         assert seeded == [["book-03"]] + [["book-01", "book-02"]] * (len(USERS) - 1)
@@ -92,7 +96,13 @@ def test_seeding_fills_every_node_and_leaves_what_is_there(
 def test_a_cluster_that_is_not_there_is_told(bundle: ModelBundle, tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("user_id,item_id,timestamp\nu,book-01,1\n")
     with pytest.raises(SeedError, match="Redis"):
-        seed(tmp_path / "rows.csv", bundle.catalog, "redis+cluster://127.0.0.1:1", SeedLimits(9, 60), lambda _: None)
+        seed(
+            InteractionsFile(tmp_path / "rows.csv"),
+            bundle.catalog,
+            "redis+cluster://127.0.0.1:1",
+            SeedLimits(9, 60),
+            lambda _: None,
+        )
 
 
 def test_a_slot_that_moves_is_followed_at_every_stage(clustered: Settings, cluster: ClusterServers) -> None:

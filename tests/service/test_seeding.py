@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from redis import Redis
 
 from service.bundle import ModelBundle
+from service.embedded_redis import embedded_redis
 from service.history_keys import history_key
+from service.interactions_file import InteractionsFile, SeedError
 from service.packed_items import pack
-from service.seeding import SeedError, SeedLimits, seed
+from service.seed_display import LOG_SECONDS, SeedLog
+from service.seed_store import SeedLimits
+from service.seeding import Seeded, SeedProgress, seed
+from service.user_rows import by_user, sorted_on_disk
 
 LIMITS = SeedLimits(3, 60)
 
@@ -25,14 +34,14 @@ def write(path: Path, *rows: str) -> Path:
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
 def test_the_newest_are_stored_in_order_of_time(bundle: ModelBundle, redis_url: str, tmp_path: Path, name: str) -> None:
-    user, told = f"{{seed}} {uuid4().hex}", list[int]()
+    user, told = f"{{seed}} {uuid4().hex}", list[SeedProgress]()
     path = write(
         tmp_path / name, f"{user},book-05,50", f"{user},book-01,10", f"{user},book-03,30", f"{user},nix,40",
         f"{user},book-02,20",
     )  # fmt: skip
-    found = seed(path, bundle.catalog, redis_url, LIMITS, told.append)
+    found = seed(InteractionsFile(path), bundle.catalog, redis_url, LIMITS, told.append)
     assert (found.rows, found.unknown_items, found.users, found.already_there) == (5, 1, 1, 0)
-    assert told == [1]
+    assert told == [SeedProgress("reading", 1.0, 0), SeedProgress("storing", 1.0, 1)]
     with Redis.from_url(redis_url) as redis:
         assert redis.get(history_key(user)) == b"".join(map(pack, ["book-02", "book-03", "book-05"]))
         assert 0 < redis.ttl(history_key(user)) <= 60
@@ -41,18 +50,18 @@ def test_the_newest_are_stored_in_order_of_time(bundle: ModelBundle, redis_url: 
 @pytest.mark.parametrize(
     ("row", "told"),
     [
-        ("u,book-01", "row 3: 2 fields"),
-        ("u,book-01,yesterday", "row 3: timestamp 'yesterday'"),
-        ("u,book-01,nan", "row 3: timestamp 'nan'"),
-        ("u,book-01,-1", "row 3: timestamp '-1'"),
-        (",book-01,1", "row 3: user_id"),
+        ("u,book-01", "line 3: 2 fields"),
+        ("u,book-01,yesterday", "line 3: timestamp 'yesterday'"),
+        ("u,book-01,nan", "line 3: timestamp 'nan'"),
+        ("u,book-01,-1", "line 3: timestamp '-1'"),
+        (",book-01,1", "line 3: user_id"),
         ('"u,book-01,1', "unexpected end"),
     ],
 )
 def test_a_bad_row_is_named(bundle: ModelBundle, redis_url: str, tmp_path: Path, row: str, told: str) -> None:
     path = write(tmp_path / "rows.csv", "u,book-01,1", row)
     with pytest.raises(SeedError, match=told) as caught:
-        seed(path, bundle.catalog, redis_url, LIMITS, lambda _: None)
+        seed(InteractionsFile(path), bundle.catalog, redis_url, LIMITS, lambda _: None)
     assert str(path) in str(caught.value)
 
 
@@ -62,10 +71,90 @@ def test_files_that_are_none_are_named(bundle: ModelBundle, redis_url: str, tmp_
     (tmp_path / "latin.csv").write_bytes(b"user_id,item_id,timestamp\n\xff,a,1\n")
     for name in ("header.csv", "cut.csv.gz", "latin.csv", "none.csv"):
         with pytest.raises(SeedError, match=name):
-            seed(tmp_path / name, bundle.catalog, redis_url, LIMITS, lambda _: None)
+            seed(InteractionsFile(tmp_path / name), bundle.catalog, redis_url, LIMITS, lambda _: None)
 
 
 def test_a_server_that_is_not_there_is_told(bundle: ModelBundle, tmp_path: Path) -> None:
     path = write(tmp_path / "rows.csv", "u,book-01,1")
     with pytest.raises(SeedError, match="Redis"):
-        seed(path, bundle.catalog, f"unix://{tmp_path / 'none.sock'}", LIMITS, lambda _: None)
+        seed(InteractionsFile(path), bundle.catalog, f"unix://{tmp_path / 'none.sock'}", LIMITS, lambda _: None)
+
+
+rows = st.lists(
+    st.tuples(st.sampled_from(["a", "b", "B", "é", "\x00", "a,b"]), st.floats(0, 9).map(round), st.integers(1, 60))
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows)
+def test_rows_sorted_on_disk_are_rows_sorted_in_memory(some: list[tuple[str, float, int]]) -> None:
+    with sorted_on_disk() as disk:
+        disk.add(some[: len(some) // 2])
+        disk.add(some[len(some) // 2 :])
+        assert disk.rows == len(some)
+        found = list(by_user(disk.sorted()))
+    assert found == list(by_user(sorted(some, key=lambda row: row[0])))
+    assert [user for user, _ in found] == sorted({user for user, _, _ in some})
+
+
+def test_a_file_sorted_by_user_needs_no_disk_and_gives_the_same(
+    bundle: ModelBundle, redis_url: str, tmp_path: Path
+) -> None:
+    mark = uuid4().hex
+    lines = [
+        f"{mark}-{user},book-{item:02d},{time}" for user in "ab" for item, time in ((5, 50), (1, 10), (3, 30), (2, 20))
+    ]
+    file = InteractionsFile(write(tmp_path / "rows.csv", *lines), is_sorted=True)
+    told = list[SeedProgress]()
+    assert seed(file, bundle.catalog, redis_url, LIMITS, told.append) == Seeded(8, 0, 2, 0, 0)
+    assert told == [SeedProgress("storing", 1.0, 2)]
+    with Redis.from_url(redis_url) as redis:
+        for user in "ab":
+            assert redis.get(history_key(f"{mark}-{user}")) == b"".join(map(pack, ["book-02", "book-03", "book-05"]))
+
+
+def test_a_file_that_is_not_sorted_is_told_with_its_line(bundle: ModelBundle, redis_url: str, tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.csv", "b,book-01,1", "a,book-01,1")
+    with pytest.raises(SeedError, match=r"rows.csv, line 3: .* not sorted by user_id"):
+        seed(InteractionsFile(path, is_sorted=True), bundle.catalog, redis_url, LIMITS, lambda _: None)
+
+
+def test_what_was_broken_off_can_be_begun_again(bundle: ModelBundle, redis_url: str, tmp_path: Path) -> None:
+    mark = uuid4().hex
+    path = write(tmp_path / "rows.csv", *(f"{mark}-{k:04d},book-01,1" for k in range(1200)))
+
+    def stop_after(users: int) -> Callable[[SeedProgress], None]:
+        def told(progress: SeedProgress) -> None:
+            if progress.users >= users:
+                raise KeyboardInterrupt
+
+        return told
+
+    with pytest.raises(KeyboardInterrupt):
+        seed(InteractionsFile(path), bundle.catalog, redis_url, LIMITS, stop_after(500))
+    again = seed(InteractionsFile(path), bundle.catalog, redis_url, LIMITS, lambda _: None)
+    assert (again.users, again.already_there) == (700, 500)
+
+
+def test_a_redis_that_is_too_small_is_told(bundle: ModelBundle, tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.csv", *(f"user-{k:04d},book-01,1" for k in range(5000)))
+    with embedded_redis(16) as url, Redis.from_url(url) as redis:
+        redis.config_set("maxmemory", redis.info("memory")["used_memory"] + 400_000)
+        found = seed(InteractionsFile(path), bundle.catalog, url, LIMITS, lambda _: None)
+        assert found.evicted > 0
+        assert found.evicted + redis.dbsize() == found.users == 5000
+
+
+def test_the_log_tells_rate_and_what_remains_now_and_then() -> None:
+    now = [100.0]
+    with structlog.testing.capture_logs() as logs:
+        log = SeedLog(lambda: now[0])
+        for k in range(50):
+            log(SeedProgress("reading", k / 50, 0))
+            now[0] += 1
+        for k in range(51):
+            log(SeedProgress("storing", k / 50, 30 * k))
+            now[0] += 1
+    assert len(logs) == 100 // LOG_SECONDS
+    assert {"percent": 20.0, "seconds_left": 40}.items() <= logs[0].items()
+    assert {"percent": 100.0, "users": 1500, "users_per_second": 30, "seconds_left": 0}.items() <= logs[-1].items()
