@@ -26,9 +26,9 @@ class Caller:
 
     @contextmanager
     def watched(self, give_up: GiveUp) -> Iterator[None]:
-        """Inside the `with`, `give_up` is called with ClientGone when the caller hangs up."""
+        """Inside the `with`, `give_up` is called with ClientGone, at least once, when the caller hangs up."""
         self._listeners.add(give_up)
-        if self._ear is None:
+        if self._ear is None or self._ear.done():
             self._ear = asyncio.create_task(self._listen())
         try:
             yield
