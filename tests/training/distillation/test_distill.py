@@ -143,8 +143,8 @@ def test_a_student_is_read_back_only_for_its_own_data(
 def test_every_row_of_the_study_trains(
     markov: Dataset, both_known: Path, recipe: Recipe, tmp_path: Path, row: str
 ) -> None:
-    if row == "A3":
-        with pytest.raises(ConfigError, match="the row hears teacher 3, the cache holds 2"):
+    if row in ("A3", "A16"):
+        with pytest.raises(ConfigError, match=r"the row hears teacher [34], the cache holds 2"):
             distill(Assignment("sasrec", row, both_known), markov, recipe(), tmp_path)
         return
     record = distill(Assignment("sasrec", row, both_known), markov, recipe(epochs=2), tmp_path)
