@@ -34,7 +34,7 @@ LOAD_TIME ?= 30s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve bundle teachers test test-service test-rest check format docs bench load clean
+.PHONY: help serve bundle teachers studies test test-service test-rest check format docs bench load clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,6 +95,12 @@ teachers: $(INSTALLED) ## pre-train and fine-tune UniSRec, UniM2Rec and Recforme
 	@test -n "$(SETS)" || { echo "SETS: name the folder with the data sets: make teachers SETS=..."; exit 2; }
 	$(BIN)/python -m benchmarks.teachers run --sets $(SETS) --jobs $(JOBS)
 	$(BIN)/python -m benchmarks.teachers draw
+
+studies: $(INSTALLED) ## what distillation gives on the data sets in SETS, after `make teachers` (hours; goes on where it stopped)
+	@test -n "$(SETS)" || { echo "SETS: name the folder with the data sets: make studies SETS=..."; exit 2; }
+	for set in amazon_scientific amazon_office_2014 online_retail movies_ml1m; do \
+		$(BIN)/python -m benchmarks.studies run --set $$set --jobs $(JOBS) || exit 1; done
+	$(BIN)/python -m benchmarks.studies page
 
 # ── tests and checks ─────────────────────────────────────────────────────────────────────────────────────────────────
 
