@@ -96,8 +96,7 @@ teachers: $(INSTALLED) ## pre-train and fine-tune UniSRec, UniM2Rec and Recforme
 	$(BIN)/python -m benchmarks.teachers run --sets $(SETS) --jobs $(JOBS)
 	$(BIN)/python -m benchmarks.teachers draw
 
-studies: $(INSTALLED) ## what distillation gives on the data sets in SETS, after `make teachers` (hours; goes on where it stopped)
-	@test -n "$(SETS)" || { echo "SETS: name the folder with the data sets: make studies SETS=..."; exit 2; }
+studies: $(INSTALLED) ## after `make teachers`: what distillation gives on each of its targets (hours; goes on where it stopped)
 	for set in amazon_scientific amazon_office_2014 online_retail movies_ml1m; do \
 		$(BIN)/python -m benchmarks.studies run --set $$set --jobs $(JOBS) || exit 1; done
 	$(BIN)/python -m benchmarks.studies page

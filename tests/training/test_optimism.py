@@ -36,7 +36,8 @@ def test_who_remembers_is_more_optimistic(markov: Dataset, memory: EaseMemory) -
 
 
 def test_equal_answers_everywhere_are_no_optimism(markov: Dataset, memory: EaseMemory) -> None:
-    flat = replace(memory, log_popularity=torch.zeros_like(memory.log_popularity))
+    everybody = -torch.full_like(memory.log_popularity, len(markov.catalog)).log()  # [N]
+    flat = replace(memory, log_popularity=everybody)
     link = memory.entry.ease
     assert link is not None
     blind = memory.entry.model_copy(update={"ease": link.model_copy(update={"peak": 1e9})})
