@@ -45,8 +45,9 @@ def evaluate(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) ->
 
 
 def serving_losses(folders: Sequence[Path], dataset: Dataset) -> dict[str, ServingLoss]:
-    """What those of the models lose that are served as something else than they were trained as."""
-    found = {str(folder): serving_loss(load_model(folder, dataset), dataset) for folder in folders}
+    """What students lose that are served as something else than they were trained as."""
+    students = (folder for folder in folders if read_record(folder).kind == "student")
+    found = {str(folder): serving_loss(load_student(folder, dataset)[0], dataset) for folder in students}
     return {name: one for name, one in found.items() if one is not None}
 
 

@@ -96,14 +96,15 @@ def serving_loss(model: TwoTower, dataset: Dataset, candidates: int = CANDIDATES
     Raises:
         SplitImpossible: validation has less than two users.
     """
-    retrieval = TwoTowerScorer.of(model)
     if isinstance(model, Reranker):
         how = f"the first {candidates} items of retrieval re-ranked, in place of every pair scored"
-        served = TwoStageScorer(model, retrieval, candidates)
+        served = TwoStageScorer(model, TwoTowerScorer.of(model), candidates)
         return _compare(how, (PairScorer.of(model), served), dataset.interactions, dataset.split.test)
     if isinstance(model, LightGCN):
         how = "users by their history, in place of their nodes in the graph"
-        return _compare(how, (NodeScorer.of(model), retrieval), dataset.interactions, _right_after_training(dataset))
+        return _compare(
+            how, (NodeScorer.of(model), TwoTowerScorer.of(model)), dataset.interactions, _right_after_training(dataset)
+        )
     return None
 
 
