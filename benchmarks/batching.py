@@ -71,7 +71,7 @@ def _of_size(items: int, rounds: int) -> dict[str, float]:
         for batch in BATCHES:
             assert shared.recommend_many(queries[:batch], [Timings() for _ in range(batch)]) == alone[:batch]
             cases[f"shared by {batch}"] = _case(shared, queries[:batch])
-        return _least(cases, rounds)
+        return least(cases, rounds)
 
 
 def _queries(items: int) -> list[Query]:
@@ -89,7 +89,8 @@ def _case(recommender: Recommender, queries: list[Query]) -> Callable[[], float]
     return seconds_each
 
 
-def _least(cases: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def least(cases: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Milliseconds of each case, which tells its seconds at each call: the least of so many rounds, taken in turn."""
     seen: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, case in cases.items():

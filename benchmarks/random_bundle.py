@@ -49,7 +49,7 @@ def random_bundle(folder: Path, items: int, seed: int = 0) -> Manifest:
     catalog = ItemCatalog.from_ids(f"item-{k}" for k in range(1, items + 1))
     catalog.write(folder)
     cards = (ItemCard(title=f"Item {k}", categories=(f"shelf-{k % SHELVES}",)) for k in range(1, items + 1))
-    PackedStrings.pack(card.model_dump_json() for card in cards).write(folder, CARDS)
+    PackedStrings.pack(card.to_json() for card in cards).write(folder, CARDS)
     np.save(folder / POPULAR, np.arange(1, items + 1, dtype=np.int32))
     write_encoder(student, folder / ENCODER)
     write_retrieval(student.item_matrix().detach().numpy()[PAD + 1 :], folder)
