@@ -77,8 +77,8 @@ $(TEACHER)/model.json: $(PRETRAINED)/model.json
 		--config $(CONFIGS)/teacher.toml
 
 $(KNOWLEDGE)/knowledge.json: $(TEACHER)/model.json
-	@echo "4/6 gathering what the teacher knows"
-	@$(BIN)/python -m training gather --data $(DATA) --teacher $(TEACHER) --out $(KNOWLEDGE)
+	@echo "4/6 gathering what the teacher knows, and a linear one beside it"
+	@$(BIN)/python -m training gather --data $(DATA) --teacher $(TEACHER) --ease --out $(KNOWLEDGE)
 
 $(STUDENT)/model.json: $(KNOWLEDGE)/knowledge.json $(CONFIGS)/student.toml
 	@echo "5/6 distilling it into the student (SASRec)"

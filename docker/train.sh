@@ -30,7 +30,7 @@ step 2 "$work/pretrained/model.json" python -m training pretrain unisrec --data 
 step 3 "$work/teacher/model.json" python -m training finetune unisrec --data "$work/data" \
   --init "$work/pretrained" --config "$configs/teacher.toml" --out "$work/teacher"
 step 4 "$work/knowledge/knowledge.json" python -m training gather --data "$work/data" \
-  --teacher "$work/teacher" --out "$work/knowledge"
+  --teacher "$work/teacher" --ease --out "$work/knowledge"
 step 5 "$work/student/model.json" python -m training distill sasrec --data "$work/data" \
   --knowledge "$work/knowledge" --config "$configs/student.toml" --out "$work/student"
 

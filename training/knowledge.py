@@ -126,6 +126,11 @@ class TeacherKnowledge:
     record: KnowledgeRecord
     teachers: tuple[Memory, ...]
 
+    @property
+    def with_vectors(self) -> tuple[TeacherMemory, ...]:
+        """Those that left vectors behind."""
+        return tuple(one for one in self.teachers if isinstance(one, TeacherMemory))
+
     @classmethod
     def read(cls, folder: Path, dataset: Dataset) -> TeacherKnowledge:
         """Map a cache into memory.

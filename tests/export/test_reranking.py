@@ -24,7 +24,7 @@ from export.graphs import write_encoder, write_retrieval
 from export.histories import GOLDEN, proof_histories
 from export.parity import TOLERANCE, TOP, OnnxStudent
 from export.publish import publish_student
-from export.reranking import CANDIDATES, OnnxReranker, prove_reranking, require_free_candidates, write_reranker
+from export.reranking import OnnxReranker, prove_reranking, require_free_candidates, write_reranker
 from service.app import create_app
 from service.bundle import PAD, ModelBundle, history_window
 from service.bundle.files import ENCODER, RERANK
@@ -35,6 +35,7 @@ from training.dataset import Dataset
 from training.evaluation.metrics import summary
 from training.evaluation.ranking import ranks_by_protocol
 from training.evaluation.scoring import scorer_of
+from training.reranker import CANDIDATES
 from training.students.deepfm import DeepFM, DeepFMConfig
 from training.students.fm import FMConfig
 from training.students.item_fields import item_fields

@@ -188,7 +188,7 @@ def test_rows_that_were_not_sampled_are_said_to_be_absent(
 ) -> None:
     _, record = load_teacher(text_teacher, markov)
     gather(markov, [(Answering(inner), record)], tmp_path, rows=100)
-    (memory,) = TeacherKnowledge.read(tmp_path, markov).teachers
+    (memory,) = TeacherKnowledge.read(tmp_path, markov).with_vectors
     every = markov.split.train_rows(markov.interactions)
     users, present = memory.users_at(every)
     assert memory.entry.rows == 100

@@ -56,7 +56,7 @@ def folder(both_known: Path, tmp_path: Path) -> Path:
 
 
 def test_every_train_row_is_kept_and_no_other(markov: Dataset, both_known: Path) -> None:
-    for teacher in TeacherKnowledge.read(both_known, markov).teachers:
+    for teacher in TeacherKnowledge.read(both_known, markov).with_vectors:
         assert np.array_equal(teacher.row, markov.split.train_rows(markov.interactions))
         assert not np.isin(markov.split.validation.row, teacher.row).any()
         assert not np.isin(markov.split.test.row, teacher.row).any()
@@ -68,7 +68,7 @@ def test_the_logits_are_the_teachers_own(
 ) -> None:
     """For rows whose whole history fits one window; later ones are read from the middle of a window."""
     knowledge = TeacherKnowledge.read(both_known, markov)
-    for memory, place in zip(knowledge.teachers, (text_teacher, id_teacher), strict=True):
+    for memory, place in zip(knowledge.with_vectors, (text_teacher, id_teacher), strict=True):
         teacher, _ = load_teacher(place, markov)
         rows = memory.row
         position = rows - markov.interactions.offsets[markov.interactions.user[rows]]
@@ -83,7 +83,7 @@ def test_the_logits_are_the_teachers_own(
 
 
 def test_rows_may_be_asked_in_any_order_and_more_than_once(markov: Dataset, both_known: Path) -> None:
-    memory = TeacherKnowledge.read(both_known, markov).teachers[0]
+    memory = TeacherKnowledge.read(both_known, markov).with_vectors[0]
     order = np.array([7, 3, 7, 0, memory.row.size - 1])
     users, present = memory.users_at(memory.row[order])
     assert bool(present.all())
@@ -91,7 +91,7 @@ def test_rows_may_be_asked_in_any_order_and_more_than_once(markov: Dataset, both
 
 
 def test_rows_that_a_teacher_did_not_score_are_said_to_be_absent(markov: Dataset, both_known: Path) -> None:
-    memory = TeacherKnowledge.read(both_known, markov).teachers[0]
+    memory = TeacherKnowledge.read(both_known, markov).with_vectors[0]
     asked = np.arange(len(markov.interactions) + 5)
     users, present = memory.users_at(asked)
     assert np.array_equal(present.numpy(), np.isin(asked, memory.row))
@@ -120,7 +120,7 @@ def test_a_teacher_with_other_weights_is_asked_anew(
     assert counting[1][0].asked > 0
     assert [one.entry.fingerprint for one in knowledge.teachers] == [counting[1][1].weights_sha256]
     with torch.no_grad():
-        assert torch.allclose(knowledge.teachers[0].items, counting[1][0].item_matrix(), atol=HALF)
+        assert torch.allclose(knowledge.with_vectors[0].items, counting[1][0].item_matrix(), atol=HALF)
 
 
 def test_a_run_that_died_within_a_teacher_asks_it_again(

@@ -52,8 +52,8 @@ def test_shuffled_teachers_know_the_items_and_nothing_of_the_rows(knowledge: Tea
 
 
 def test_one_broken_teacher_leaves_the_others_as_they_are(markov: Dataset, knowledge: TeacherKnowledge) -> None:
-    broken = heard(Teaching(cast="one shuffled"), knowledge, markov).memories
-    assert not np.array_equal(broken[0].user, knowledge.teachers[0].user)
+    broken = heard(Teaching(cast="one shuffled"), knowledge, markov).with_vectors
+    assert not np.array_equal(broken[0].user, knowledge.with_vectors[0].user)
     assert broken[1] is knowledge.teachers[1]
 
 
@@ -79,6 +79,6 @@ def test_components_of_the_items_keep_who_is_like_whom(
     assert found.shape == (len(markov.catalog) + 1, width)
     assert not found[0].any()
     if width > 100:  # all that the teachers span: distances between items are theirs, up to one scale
-        theirs = torch.cat([one.items[1:] for one in knowledge.teachers], dim=1)
+        theirs = torch.cat([one.items[1:] for one in knowledge.with_vectors], dim=1)
         ratio = torch.pdist(found[1:]) / torch.pdist(theirs)
         assert torch.allclose(ratio, ratio.mean().expand_as(ratio), rtol=1e-3)

@@ -22,7 +22,7 @@ def judged_on(dataset: Dataset, memories: tuple[TeacherMemory, ...], rows: np.nd
 
 
 def test_a_teacher_that_answers_other_rows_loses_its_weight(markov: Dataset, both_known: Path) -> None:
-    good, other = TeacherKnowledge.read(both_known, markov).teachers
+    good, other = TeacherKnowledge.read(both_known, markov).with_vectors
     broken = other.shuffled(0)
     assert other.held_out is not None
     dealt = np.random.default_rng(0).permutation(len(other.held_out.row))
@@ -36,7 +36,7 @@ def test_a_teacher_that_answers_other_rows_loses_its_weight(markov: Dataset, bot
 
 
 def test_labels_of_the_rows_weighed_do_not_enter(markov: Dataset, both_known: Path) -> None:
-    teachers = TeacherKnowledge.read(both_known, markov).teachers
+    teachers = TeacherKnowledge.read(both_known, markov).with_vectors
     weigh = gate_weights(markov, HeardTeachers(teachers, "both"), LearnedGateConfig(steps=20))
     rows = markov.split.train_rows(markov.interactions)[:50]
     judged = judged_on(markov, teachers, rows)
@@ -45,7 +45,7 @@ def test_labels_of_the_rows_weighed_do_not_enter(markov: Dataset, both_known: Pa
 
 
 def test_a_teacher_that_was_not_asked_for_validation_rows_is_named(markov: Dataset, both_known: Path) -> None:
-    known = TeacherKnowledge.read(both_known, markov).teachers[0]
+    known = TeacherKnowledge.read(both_known, markov).with_vectors[0]
     teachers = HeardTeachers((known, popularity_teacher(markov)), "one made up")
     with pytest.raises(ConfigError, match="popularity was not asked for validation"):
         gate_weights(markov, teachers, LearnedGateConfig())

@@ -32,6 +32,6 @@ def test_values_and_gradients_are_those_of_the_whole_softmax(rows: int, seed: in
 def test_it_goes_backward_once() -> None:
     users, items, places = drawn(3, seed=0)
     total = log_softmax_at(users, items, places).sum()
-    total.backward(retain_graph=True)
+    total.backward(retain_graph=True)  # type: ignore[no-untyped-call]
     with pytest.raises(RuntimeError, match="backward once"):
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]

@@ -25,7 +25,7 @@ def alone(markov: Dataset, small_encoder: CausalEncoderConfig, tmp_path_factory:
 
 def test_a_student_that_teaches_says_what_it_says_itself(markov: Dataset, alone: Path, tmp_path: Path) -> None:
     gather(markov, [load_any_teacher(alone, markov)], tmp_path)
-    memory = TeacherKnowledge.read(tmp_path, markov).teachers[0]
+    memory = TeacherKnowledge.read(tmp_path, markov).with_vectors[0]
     student, record = load_student(alone, markov)
     assert memory.entry.name == record.name == "sasrec"
     assert memory.entry.temperature == 1

@@ -75,7 +75,7 @@ def test_they_are_read_memory_mapped(markov: Dataset, teachers: HeardTeachers, t
 def test_a_row_that_one_teacher_did_not_score_is_the_others_alone(
     markov: Dataset, teachers: HeardTeachers, tmp_path: Path
 ) -> None:
-    first, second = teachers.memories
+    first, second = teachers.with_vectors
     half = TeacherMemory(first.entry, first.row[::2], first.user[::2], first.item, None)
     found = kept(markov, HeardTeachers((half, second), "half"), tmp_path)
     assert np.array_equal(found.row, first.row)

@@ -24,7 +24,7 @@ def test_opinions_are_cosines_over_both_temperatures(knowledge: TeacherKnowledge
     candidates = torch.tensor([2, 3, 40])
     found = TeacherPanel(knowledge.teachers, CPU).opinions(rows, candidates)
     assert bool(found.present.all())
-    for number, teacher in enumerate(knowledge.teachers):
+    for number, teacher in enumerate(knowledge.with_vectors):
         users, _ = teacher.users_at(rows.numpy())
         scale = teacher.entry.temperature * teacher.entry.calibration
         assert torch.allclose(found.logits[number], users @ teacher.items[candidates].T / scale)
