@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from service.breaker import Breaker
@@ -39,11 +40,26 @@ class RedisNode:
         Raises:
             RedisError, OSError: the server did not answer, or not in Redis' protocol.
         """
-        replies = [await self._one(commands[0])] if len(commands) == 1 else await self._several(commands)
+        try:
+            replies = await self._send(commands)
+        except RuntimeError:  # uvloop's, of a connection that was reset while idle: nothing was sent
+            await self._drop_idle()
+            replies = await self._again(commands)
         if any(isinstance(reply, ReadOnlyError) for reply in replies):
-            # The name leads to another server since; connections do not, until they are made anew.
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
+            await self._drop_idle()  # the name leads to another server since; connections do not
         return replies
+
+    async def _again(self, commands: Sequence[Command]) -> list[Any]:
+        try:
+            return await self._send(commands)
+        except RuntimeError as error:
+            raise RedisConnectionError("the connection was reset") from error
+
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
+        return [await self._one(commands[0])] if len(commands) == 1 else await self._several(commands)
+
+    async def _drop_idle(self) -> None:
+        await self._redis.connection_pool.disconnect(inuse_connections=False)
 
     async def _one(self, command: Command) -> Any:  # noqa: ANN401 - what Redis replies
         """For one command redis-py's pipeline costs a quarter more than no pipeline."""

