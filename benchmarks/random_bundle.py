@@ -34,9 +34,10 @@ app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=F
 def make(
     folder: Annotated[Path, typer.Argument(help="Where the bundle goes; must not exist.")],
     items: Annotated[int, typer.Option(min=1, help="Items of the catalogue.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Another one gives another model of the same catalogue.")] = 0,
 ) -> None:
     """Write the bundle."""
-    typer.echo(random_bundle(folder, items).model_version)
+    typer.echo(random_bundle(folder, items, seed).model_version)
 
 
 def random_bundle(folder: Path, items: int, seed: int = 0) -> Manifest:

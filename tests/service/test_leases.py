@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -59,6 +60,9 @@ def test_a_model_is_released_when_its_last_request_is_done_and_not_before(versio
                 assert watched() is not None
             del held
             assert await until_gone(watched)
+        assert sys.getswitchinterval() == before
+
+    before = sys.getswitchinterval()
 
     asyncio.run(scenario())
 
