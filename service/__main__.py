@@ -21,7 +21,6 @@ from service.embedded_redis import embedded_redis
 from service.interactions_file import InteractionsFile, SeedError
 from service.keys import hash_of, new_key
 from service.logs import configure_logs
-from service.metrics import MULTIPROCESS
 from service.models.active_file import ActiveFileUnreadable
 from service.models.first import open_first
 from service.models.folders import ModelFolders
@@ -32,6 +31,7 @@ from service.seed_display import seed_display
 from service.seed_store import SeedLimits
 from service.seeding import Seeded, seed
 from service.settings import Settings, UnknownSetting, as_environment, read_settings
+from service.worker_metrics import MULTIPROCESS
 
 REFUSALS = (ActiveFileUnreadable, BundleError, DeviceUnavailable, SeedError, UnknownSetting, ValkeyServerError)
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

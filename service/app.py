@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -11,7 +10,6 @@ from functools import partial
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import multiprocess
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -21,13 +19,14 @@ from service.console import pages
 from service.errors import answer, row_of
 from service.histories import Histories
 from service.logs import configure_logs
-from service.metrics import MULTIPROCESS, Metrics
+from service.metrics import Metrics
 from service.middleware import middleware_of
 from service.model_thread import ModelThread
 from service.models.running import running_models
 from service.settings import Settings, read_settings
 from service.shutdown import Shutdown
 from service.state import Service, State
+from service.worker_metrics import forget_dead_workers, forget_this_worker
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -68,6 +67,7 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        forget_dead_workers()
         histories = Histories(settings, metrics)
         start_thread = partial(ModelThread, most_queued=settings.queue, metrics=metrics)
         async with running_models(settings, metrics, start_thread) as (models, reloads):
@@ -77,8 +77,7 @@ def _lifespan(
             with shutdown.on_sigterm():
                 yield {"service": Service(models, reloads, histories)}
         await histories.close()
-        if MULTIPROCESS in os.environ:
-            multiprocess.mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
+        forget_this_worker()
 
     return lifespan
 

@@ -7,9 +7,8 @@ import os
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from service.timings import Stage, Timings
+from service.worker_metrics import MULTIPROCESS, lives
 
-MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable that prometheus_client reads on import: where workers add up what they counted."""
 REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 STAGE_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 
@@ -75,7 +74,7 @@ class Metrics:
             for sample in family.samples:
                 if sample.name == "rec_model_active" and sample.value == 1:
                     found[int(sample.labels.get("pid", os.getpid()))] = sample.labels["model_version"]
-        return {pid: version for pid, version in sorted(found.items()) if _lives(pid)}
+        return {pid: version for pid, version in sorted(found.items()) if lives(pid)}
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Count one request."""
@@ -105,13 +104,3 @@ class Metrics:
         everyone = CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return everyone
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -144,6 +144,9 @@ class Reloads:
             served = await self._loader.open(folder)
         except (BundleError, DeviceUnavailable, OSError, MemoryError) as error:
             raise self._refused(folder, stamp, str(error) or type(error).__name__) from error
+        except Exception as error:  # whatever it is, it is tried once and not every second
+            self._log.exception("opening a model failed", folder=folder.name)
+            raise self._refused(folder, stamp, f"{type(error).__name__}: {error}") from error
         if served.version != version:
             self._let_go(served)
             raise self._refused(folder, stamp, f"it was {version} and became {served.version} while it was read")

@@ -42,7 +42,9 @@ class Watch:
     def _arrived(self) -> list[Found]:
         """Folders that are new or changed, but not since the last look."""
         before, self._seen = self._seen, self._stamps()
-        still = set(before.items()) & set(self._seen.items())
+        there = set(self._seen.items())
+        self._settled &= there
+        still = set(before.items()) & there
         return self._reloads.folders.look(folder for folder, _ in still - self._settled)
 
     def _stamps(self) -> dict[Path, Stamp]:

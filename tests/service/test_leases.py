@@ -40,7 +40,7 @@ async def running(folder: Path, **changed: object) -> AsyncIterator[tuple[Models
 
 
 async def until_gone(watched: weakref.ref[Recommender]) -> bool:
-    for _ in range(200):
+    for _ in range(1000):
         if watched() is None:
             return True
         await asyncio.sleep(0.01)
@@ -86,7 +86,7 @@ def test_after_a_restart_the_previous_model_is_made_ready_again(versions: list[s
         async with running(tmp_path) as (_, reloads):
             await reloads.activate(versions[0])
         async with running(tmp_path) as (models, _):
-            for _ in range(200):
+            for _ in range(1000):
                 if versions[2] in models.versions():
                     break
                 await asyncio.sleep(0.01)

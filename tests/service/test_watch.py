@@ -37,12 +37,16 @@ async def watching(folder: Path) -> AsyncIterator[tuple[Models, Reloads]]:
         yield parts
 
 
-async def comes_to_answer(models: Models, version: str) -> bool:
-    for _ in range(200):
-        if models.now.active == version:
+async def comes_true(condition: Callable[[], bool]) -> bool:
+    for _ in range(400):
+        if condition():
             return True
         await asyncio.sleep(POLL)
     return False
+
+
+async def comes_to_answer(models: Models, version: str) -> bool:
+    return await comes_true(lambda: models.now.active == version)
 
 
 async def some_looks() -> None:
@@ -117,9 +121,8 @@ def test_an_unsound_bundle_is_refused_once_and_again_only_when_it_changes(
             aside = Path(shutil.copytree(tmp_path / "new" / "b2", tmp_path / "models" / ".b2"))
             damage(aside)
             shutil.move(aside, target)
-            await some_looks()
+            assert await comes_true(lambda: reloads.refusals.reason(target) is not None)
             assert models.now.active == versions[1]
-            assert reloads.refusals.reason(target) is not None
             for path in (tmp_path / "new" / "b2").iterdir():
                 shutil.copy(path, target)
             assert await comes_to_answer(models, versions[2])
