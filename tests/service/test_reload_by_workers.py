@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,22 @@ def by_worker(client: httpx.Client) -> dict[int, str]:
     return {one["pid"]: one["model_version"] for one in client.get("/models").json()["workers"]}
 
 
-def wait_until_all_answer_with(version: str, client: httpx.Client, *, workers: int) -> None:
+def in_the_gauges(client: httpx.Client) -> set[int]:
+    found = re.findall(r'^rec_model_active{.*pid="(\d+)"} 1\.0$', client.get("/metrics").text, re.MULTILINE)
+    return set(map(int, found))
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + 20
-    while list(by_worker(client).values()) != [version] * workers:
-        assert time.monotonic() < deadline, by_worker(client)
+    while time.monotonic() < deadline:
+        if condition():
+            return True
         time.sleep(0.05)
+    return False
+
+
+def all_come_to_answer_with(version: str, client: httpx.Client, *, workers: int) -> bool:
+    return comes_true(lambda: list(by_worker(client).values()) == [version] * workers)
 
 
 def refusals(log: Path) -> int:
@@ -65,21 +77,20 @@ def test_every_worker_follows_and_so_does_one_that_starts_later(
     models: Path, versions: list[str], tmp_path: Path
 ) -> None:
     with serving(tmp_path / "log", str(models), "--workers", "2", **ENVIRONMENT) as (client, _):
-        wait_until_all_answer_with(versions[2], client, workers=2)
+        assert all_come_to_answer_with(versions[2], client, workers=2)
         for version in (versions[0], versions[1]):
             activated = client.post(f"/admin/models/{version}/activate", headers=ADMIN)
             assert activated.json()["active"] == version
-            wait_until_all_answer_with(version, client, workers=2)
+            assert all_come_to_answer_with(version, client, workers=2)
             assert answered_with(client) == {version}
         client.post("/admin/rollback", headers=ADMIN)
-        wait_until_all_answer_with(versions[0], client, workers=2)
+        assert all_come_to_answer_with(versions[0], client, workers=2)
         os.kill(min(by_worker(client)), signal.SIGKILL)
         time.sleep(1)
         with httpx.Client(base_url=client.base_url, timeout=10) as fresh:
-            wait_until_all_answer_with(versions[0], fresh, workers=2)
+            assert all_come_to_answer_with(versions[0], fresh, workers=2)
             assert answered_with(fresh) == {versions[0]}
-            active = re.findall(r'^rec_model_active{.*pid="(\d+)"} 1\.0$', fresh.get("/metrics").text, re.MULTILINE)
-            assert sorted(map(int, active)) == sorted(by_worker(fresh))  # the killed one is forgotten
+            assert comes_true(lambda: in_the_gauges(fresh) == set(by_worker(fresh)))  # the killed one is forgotten
 
 
 def test_what_one_worker_refuses_no_worker_serves(models: Path, versions: list[str], tmp_path: Path) -> None:
@@ -87,10 +98,7 @@ def test_what_one_worker_refuses_no_worker_serves(models: Path, versions: list[s
         flip_a_byte(models / "b0")
         assert client.post(f"/admin/models/{versions[0]}/activate", headers=ADMIN).status_code == 409
         (models / "active.json").write_text(json.dumps({"active": versions[0], "previous": versions[2]}))
-        deadline = time.monotonic() + 20
-        while refusals(tmp_path / "log") < 2:  # of the worker that was asked, and of the other
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        assert comes_true(lambda: refusals(tmp_path / "log") == 2)  # of the worker that was asked, and of the other
         time.sleep(1)  # ten looks later
         assert refusals(tmp_path / "log") == 2
         assert answered_with(client) == {versions[2]}
