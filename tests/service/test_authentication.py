@@ -81,6 +81,15 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back_and_others_are_serv
     assert client.get("/livez").status_code == 200
 
 
+def test_a_batch_counts_as_the_requests_that_it_brings(serve: Serve, settings: Settings) -> None:
+    rate = {"api_keys_sha256": HASHES, "rate_per_second": 0.01, "rate_burst": 3}
+    client = serve(settings.model_copy(update=rate))
+    answered = client.post("/recommend/batch", json={"requests": [{}, {}, {}]}, headers=bearer(SHOP))
+    assert len(answered.json()["responses"]) == 3
+    refused = client.post("/recommend", json={}, headers=bearer(SHOP))
+    assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+
+
 def test_the_contract_says_that_keys_are_asked_for() -> None:
     schema = create_app(Settings(api_keys_sha256=HASHES)).openapi()
     assert schema["security"] == [{"key": []}]
