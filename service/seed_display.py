@@ -9,7 +9,7 @@ from time import monotonic
 
 import structlog
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from service.seeding import SeedProgress, Told
 
@@ -22,12 +22,13 @@ def seed_display() -> Iterator[Told]:
     if not sys.stderr.isatty():
         yield SeedLog()
         return
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        yield _SeedBar(bar)
+    with Progress(*_columns(), console=Console(stderr=True)) as bar:
+        yield SeedBar(bar)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    rate = TextColumn("{task.fields[rate]}")
+    return TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), rate, TimeRemainingColumn()
 
 
 class _Clock:
@@ -66,14 +67,15 @@ class SeedLog:
         structlog.get_logger("service.seeding").info("seeding", **told)
 
 
-class _SeedBar:
+class SeedBar:
     """A bar for each step."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Progress, clock: Callable[[], float] = monotonic) -> None:
         self._bar = bar
-        self._steps = _Clock(monotonic)
+        self._steps = _Clock(clock)
 
     def __call__(self, progress: SeedProgress) -> None:
+        """Draw it."""
         seconds = self._steps.seconds(progress)
         task = next((task.id for task in self._bar.tasks if task.description == progress.step), None)
         if task is None:

