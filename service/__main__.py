@@ -78,6 +78,7 @@ def seed_command(
     """Store the histories of an interactions file, for users that have none yet."""
     with _refusing():
         settings = _settings({} if redis is None else {"redis_url": redis})
+        configure_logs(settings.log_level)
         if settings.redis_url is None:
             raise SeedError("name a server: --redis, or REC_REDIS_URL")
         catalog = ModelBundle.read(bundle).catalog

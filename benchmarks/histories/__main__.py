@@ -22,7 +22,7 @@ from benchmarks.histories import read_your_writes as writes
 from benchmarks.histories import seeding as of_seeding
 from benchmarks.histories.proxy import FAULTS, Upstream, faulty_proxy
 from benchmarks.histories.report import keep
-from benchmarks.histories.workers import workers
+from benchmarks.histories.workers import PATIENT, workers
 from service.bundle import ModelBundle
 from service.embedded_redis import embedded_redis
 
@@ -48,12 +48,12 @@ def read_your_writes(
     bundle: BundleArgument, events: int = 1_000,
     redis: RedisOption = None,
 ) -> None:  # fmt: skip
-    """Events to one worker, recommendations from another; the service's own settings."""
+    """Events to one worker, recommendations from another."""
     item_ids = _some_items(bundle)
-    with _server(redis) as url, workers(bundle, url, 2) as addresses:
+    with _server(redis) as url, workers(bundle, url, 2, **PATIENT) as addresses:
         seen = writes.count(addresses, item_ids, events)
         path = keep("read-your-writes", _version(url), {"bundle": bundle.name, **asdict(seen)})
-    typer.echo(f"{seen.seen} of {seen.events} seen by the other worker\n{path}")
+    typer.echo(f"{seen.seen} of {seen.events} seen by the other worker, {seen.degraded} degraded\n{path}")
 
 
 @app.command()
@@ -94,8 +94,7 @@ def faults(bundle: BundleArgument) -> None:
 def disconnects(bundle: BundleArgument, hang_ups: int = 10_000, redis: RedisOption = None) -> None:
     """Callers that hang up among callers that stay, over four connections to Redis."""
     item_ids = _some_items(bundle)[:40]
-    patient = {"REC_REDIS_TIMEOUT_MS": "2000", "REC_REDIS_LONG_TIMEOUT_MS": "2000"}
-    with _server(redis) as url, workers(bundle, url, 1, REC_REDIS_CONNECTIONS="4", **patient) as (address,):
+    with _server(redis) as url, workers(bundle, url, 1, REC_REDIS_CONNECTIONS="4", **PATIENT) as (address,):
         with httpx.Client(base_url=address, timeout=30) as client:
             expected = gone.prepare(client, item_ids)
             found = asyncio.run(gone.run(address, expected, hang_ups))

@@ -16,6 +16,8 @@ class Seen:
 
     events: int
     seen: int
+    degraded: int
+    """Recommendations that say that they could not read the history in time."""
 
 
 def count(addresses: list[str], item_ids: list[str], events: int) -> Seen:
@@ -28,17 +30,21 @@ def count(addresses: list[str], item_ids: list[str], events: int) -> Seen:
         expected = {item: _listed(one, {"history": [item]}) for item in item_ids}
         unseen = _listed(one, {})
         assert all(items != unseen for items in expected.values()), "the lists do not tell who was seen"
-        seen = 0
+        seen = degraded = 0
         for number in range(events):
             writer, reader = (one, other) if number % 2 else (other, one)
             item, user = random.choice(item_ids), uuid4().hex
             sent = writer.post("/events", json={"events": [{"user_id": user, "item_id": item}]})
             sent.raise_for_status()
-            seen += _listed(reader, {"user_id": user}) == expected[item]
-        return Seen(events, seen)
+            answer = reader.post("/recommend", json={"user_id": user}).raise_for_status().json()
+            seen += _items(answer) == expected[item]
+            degraded += answer["degraded"]
+        return Seen(events, seen, degraded)
 
 
 def _listed(client: httpx.Client, body: dict[str, Any]) -> list[str]:
-    answer = client.post("/recommend", json=body)
-    answer.raise_for_status()
-    return [item["item_id"] for item in answer.json()["items"]]
+    return _items(client.post("/recommend", json=body).raise_for_status().json())
+
+
+def _items(answer: dict[str, Any]) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]

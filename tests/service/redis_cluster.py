@@ -99,7 +99,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 @contextmanager
 def redis_cluster(folder: Path) -> Iterator[ClusterServers]:
     """Run the nodes while the `with` lasts. A missing node leaves the slots of the others served."""
-    ports = _free_ports(8)
+    ports = free_ports(8)
     cluster = ClusterServers(folder, ports[:4], ports[4:])
     with ExitStack() as stack:
         for node in range(4):
@@ -121,7 +121,7 @@ def _server(folder: Path, port: int, bus: int) -> ValkeyServer:
     return ValkeyServer(port=port, data_dir=folder, config=config)
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
     with ExitStack() as stack:
         taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
         return [one.getsockname()[1] for one in taken]

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -134,33 +132,6 @@ def test_after_a_failover_behind_one_name_connections_are_made_anew(
         await histories.close()
 
     asyncio.run(scenario())
-
-
-def test_redis_behind_tls(server: ValkeyServer, settings: Settings, tmp_path: Path) -> None:
-    """The certificate is checked: one that its authority did not sign is refused."""
-    for name in ("good", "bad"):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-             "-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.pem"],
-            check=True, capture_output=True,
-        )  # fmt: skip
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(tmp_path / "good.pem", tmp_path / "good.key")
-
-    async def scenario(authority: str, port: int) -> list[str]:
-        url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={tmp_path / authority}"
-        histories, user = Histories(settings.model_copy(update={"redis_url": url}), Metrics()), uuid4().hex
-        try:
-            await histories.append({user: [StoredEvent("a")]})
-            return await histories.read(user)
-        finally:
-            await histories.close()
-
-    with faulty_proxy(Upstream("127.0.0.1", server.port), tls) as proxy:
-        assert asyncio.run(scenario("good.pem", proxy.port)) == ["a"]
-        with pytest.raises(HistoryUnavailable):
-            asyncio.run(scenario("bad.pem", proxy.port))
 
 
 def test_the_breaker_of_a_service_at_rest_closes_with_the_next_request(hurried: Settings, proxy: FaultyProxy) -> None:
