@@ -188,7 +188,7 @@ class Cluster:
             node = self._node((host or b"").decode() or teller.host, int(port))
             serving[node.name] = node
             slots[first : last + 1] = [node] * (last + 1 - first)
-        for node in self._retired:  # retired a map ago, so nothing of it is under way any more
+        for node in self._retired:  # retired a map ago: what was under way has ended, or is hopeless
             self._spawn(node.close())
         self._retired = [node for name, node in self._nodes.items() if name not in serving]
         self._nodes, self._slots = serving, slots

@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     Redis, these cannot: giving up early costs the caller a 503 and a second try."""
 
     redis_connections: int = Field(default=64, ge=1, le=10_000)
-    """Connections of one worker, at most. As many as `permits` means that no request waits for one."""
+    """Connections of one worker to one server, at most. As many as `permits` means that no request waits for one."""
 
     breaker_failures: int = Field(default=3, ge=1, le=1000)
     """Failures of Redis in a row after which it is no longer asked. Few: less waiting. Many: fewer false alarms."""
