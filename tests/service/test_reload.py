@@ -127,6 +127,14 @@ def test_without_an_admin_key_nobody_may(client: httpx.Client) -> None:
         assert (refused.status_code, refused.json()["error"]) == (403, "admin_closed")
 
 
+def test_the_admin_and_the_callers_have_keys_of_their_own(serve: Serve, several: Settings, versions: list[str]) -> None:
+    client = serve(several.model_copy(update={"api_keys_sha256": f"app={hash_of('the-app-key')}"}))
+    app = {"Authorization": "Bearer the-app-key"}
+    path = f"/admin/models/{versions[0]}/activate"
+    assert [client.get("/models", headers=headers).status_code for headers in ({}, ADMIN, app)] == [401, 401, 200]
+    assert [client.post(path, headers=headers).status_code for headers in ({}, app, ADMIN)] == [401, 401, 200]
+
+
 def test_there_is_nothing_to_go_back_to_at_first(serve: Serve, several: Settings) -> None:
     refused = serve(several).post("/admin/rollback", headers=ADMIN)
     assert (refused.status_code, refused.json()["error"]) == (409, "not_activated")
