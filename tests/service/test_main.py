@@ -56,14 +56,14 @@ def serving(log: Path, *arguments: str, **environment: str) -> Iterator[tuple[ht
 
 
 def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
+    for _ in range(1200):  # seconds on a quiet machine; three processes that import, on a busy one
         try:
             if client.get("/readyz").status_code == 200:
                 return
         except httpx.ConnectError:
             assert process.poll() is None
         time.sleep(0.1)
-    pytest.fail("not ready after 30 s")
+    pytest.fail("not ready after 2 minutes")
 
 
 def sum_of(metric: str, text: str) -> float:

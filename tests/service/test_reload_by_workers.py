@@ -95,6 +95,7 @@ def test_every_worker_follows_and_so_does_one_that_starts_later(
 
 def test_what_one_worker_refuses_no_worker_serves(models: Path, versions: list[str], tmp_path: Path) -> None:
     with serving(tmp_path / "log", str(models), "--workers", "2", **ENVIRONMENT) as (client, _):
+        assert all_come_to_answer_with(versions[2], client, workers=2)
         flip_a_byte(models / "b0")
         assert client.post(f"/admin/models/{versions[0]}/activate", headers=ADMIN).status_code == 409
         (models / "active.json").write_text(json.dumps({"active": versions[0], "previous": versions[2]}))
