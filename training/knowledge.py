@@ -12,12 +12,10 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 from torch import Tensor
 
@@ -35,6 +33,7 @@ from training.processes import Processes
 from training.teacher_entry import TeacherEntry
 from training.teachers.base import Teacher
 from training.teachers.ease import EaseConfig
+from training.vector_memory import HeldOut, TeacherMemory, read_vectors
 
 RECORD = "knowledge.json"
 _PARTS = ("row", "item", "user", "held_out_row", "held_out_user")
@@ -46,77 +45,6 @@ class KnowledgeRecord(Config):
 
     data: Lineage
     teachers: tuple[TeacherEntry, ...] = Field(min_length=1)
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """One teacher's user vectors at the rows that are for validation and test."""
-
-    row: NDArray[np.int64]
-    """[H] flat rows, ascending"""
-    user: NDArray[np.float16]
-    """[H, D] memory-mapped"""
-
-    def users_at(self, rows: NDArray[np.int64]) -> Tensor:
-        """float[R, D].
-
-        Raises:
-            KeyError: one of the rows is none of these.
-        """
-        place = np.searchsorted(self.row, rows).clip(max=self.row.size - 1)  # [R]
-        if not np.array_equal(self.row[place], rows):
-            raise KeyError("rows that are neither for validation nor for test")
-        return torch.from_numpy(self.user[place].astype(np.float32))  # [R, D]
-
-
-@dataclass(frozen=True, eq=False)
-class TeacherMemory:
-    """One teacher's vectors."""
-
-    entry: TeacherEntry
-    row: NDArray[np.int64]
-    """[S] flat rows, ascending"""
-    user: NDArray[np.float16]
-    """[S, D] memory-mapped; a teacher's vectors have length 1"""
-    item: NDArray[np.float16]
-    """[N+1, D]"""
-    held_out: HeldOut | None = None
-    """None: made up as a control, and asked nothing but train rows."""
-
-    def users_at(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-        """The user vectors at some flat rows: float[R, D], and which of the rows this teacher scored: bool[R]."""
-        place = np.searchsorted(self.row, rows).clip(max=self.row.size - 1)  # [R]
-        vectors = self.user[place].astype(np.float32)  # [R, D]
-        return torch.from_numpy(vectors), torch.from_numpy(self.row[place] == rows)
-
-    @cached_property
-    def items(self) -> Tensor:
-        """float[N+1, D]."""
-        return torch.from_numpy(self.item.astype(np.float32))
-
-    def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Memory` has it: <U_i, V_c> / (tau T), float[R, C], and bool[R]."""
-        users, present = self.users_at(rows)  # [R, D], [R]
-        users = users / (self.entry.temperature * self.entry.calibration)  # [R, D]
-        if candidates.dim() == 1:
-            return users @ self.items[candidates].T, present  # [R, C], [R]
-        return (self.items[candidates] @ users[..., None]).squeeze(-1), present  # [R, C], [R]
-
-    def shuffled(self, seed: int) -> TeacherMemory:
-        """As `Memory` has it."""
-        dealt = np.random.default_rng(seed).permutation(self.row.size)  # [S]
-        return TeacherMemory(self.entry, self.row, self.user[dealt], self.item)
-
-    def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
-        """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N].
-
-        Raises:
-            ConfigError: this teacher was asked train rows alone.
-        """
-        if self.held_out is None:
-            raise ConfigError(f"{self.entry.name} was not asked for validation and test rows")
-        users = self.held_out.users_at(rows) / (self.entry.temperature * self.entry.calibration)  # [R, D]
-        return (users @ self.items[1:].T).log_softmax(dim=-1)  # [R, N]
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,7 +202,7 @@ def _remembered(asked: Asked) -> TeacherEntry | None:
         return None
     try:
         entry = TeacherEntry.model_validate_json(path.read_bytes())
-        memory = _read_memory(asked.folder, entry, len(asked.dataset.catalog))
+        memory = read_vectors(asked.folder, entry, len(asked.dataset.catalog))
     except (ValidationError, ArtefactCorrupt, ArtefactMissing):
         return None  # damaged: asking again makes it whole
     same = entry.fingerprint == asked.fingerprint and np.array_equal(memory.row, asked.row)
@@ -284,29 +212,4 @@ def _remembered(asked: Asked) -> TeacherEntry | None:
 def _memory(folder: Path, entry: TeacherEntry, dataset: Dataset) -> Memory:
     if entry.ease is not None:
         return read_ease(folder, entry, dataset)
-    return _read_memory(folder, entry, len(dataset.catalog))
-
-
-def _read_memory(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory:
-    loaded = {}
-    for name, (shape, dtype) in {
-        "row": ((entry.rows,), np.int64),
-        "user": ((entry.rows, entry.width), np.float16),
-        "item": ((items + 1, entry.width), np.float16),
-        "held_out_row": ((entry.held_out_rows,), np.int64),
-        "held_out_user": ((entry.held_out_rows, entry.width), np.float16),
-    }.items():
-        path = folder / f"{name}.npy"
-        try:
-            loaded[name] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except FileNotFoundError as error:
-            raise ArtefactMissing(f"{path} is not there") from error
-        except (ValueError, EOFError) as error:
-            raise ArtefactCorrupt(f"{path}: {error}") from error
-        found = (loaded[name].shape, loaded[name].dtype)
-        if sha256_of(path) != entry.sha256.get(name):
-            raise ArtefactCorrupt(f"{path}: its sha256 is not the one in {RECORD}")
-        if found != (shape, np.dtype(dtype)):
-            raise ArtefactCorrupt(f"{path}: {found[1]} {found[0]}, by {RECORD} {np.dtype(dtype)} {shape}")
-    held_out = HeldOut(loaded["held_out_row"], loaded["held_out_user"])
-    return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"], held_out)
+    return read_vectors(folder, entry, len(dataset.catalog))

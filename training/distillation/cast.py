@@ -15,9 +15,10 @@ from training.config import ConfigError
 from training.dataset import Contents
 from training.distillation.rows import Teaching
 from training.evaluation.baselines import Popularity
-from training.knowledge import TeacherKnowledge, TeacherMemory
+from training.knowledge import TeacherKnowledge
 from training.memory import Memory
 from training.teacher_entry import TeacherEntry
+from training.vector_memory import TeacherMemory
 
 
 @dataclass(frozen=True, eq=False)

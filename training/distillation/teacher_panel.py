@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.knowledge import TeacherMemory
 from training.memory import Memory
+from training.vector_memory import TeacherMemory
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,7 @@ from training.evaluation.metrics import ndcg
 from training.evaluation.ranking import TwoTowerScorer, target_ranks
 from training.evaluation.selection import evenly, validation_ndcg
 from training.fitting import STATE
-from training.knowledge import TeacherKnowledge, TeacherMemory, gather
+from training.knowledge import TeacherKnowledge, gather
 from training.sequences import sequences_at
 from training.teachers.base import CausalTeacher, Teacher
 from training.teachers.corpus import Corpus
@@ -41,6 +41,7 @@ from training.teachers.kind import TeacherConfig, TeacherKind, TeacherRecipe
 from training.teachers.steps import finetune, load_teacher, pretrain
 from training.testing.kills import Killed, WatchedKind, mortal
 from training.testing.small_data import BARE, ITEMS, SmallData, histories, of_another_encoder
+from training.vector_memory import TeacherMemory
 
 NEAR = 2e-5
 """Numbers of unit vectors that differ by less were summed in another order."""

@@ -10,7 +10,8 @@ from training.distillation.cast import heard, popularity_teacher, present_rows
 from training.distillation.rows import Teaching
 from training.distillation.teacher_panel import TeacherPanel
 from training.evaluation.baselines import Popularity
-from training.knowledge import TeacherKnowledge, TeacherMemory
+from training.knowledge import TeacherKnowledge
+from training.vector_memory import TeacherMemory
 
 
 @pytest.fixture

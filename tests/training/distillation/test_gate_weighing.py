@@ -11,7 +11,8 @@ from training.distillation.gate_weighing import gate_weights
 from training.distillation.learned_gate import LearnedGateConfig
 from training.distillation.teacher_panel import TeacherPanel
 from training.distillation.weighting import Judged
-from training.knowledge import HeldOut, TeacherKnowledge, TeacherMemory
+from training.knowledge import TeacherKnowledge
+from training.vector_memory import HeldOut, TeacherMemory
 
 
 def judged_on(dataset: Dataset, memories: tuple[TeacherMemory, ...], rows: np.ndarray) -> Judged:

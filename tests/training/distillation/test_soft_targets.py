@@ -11,7 +11,8 @@ from training.distillation.rows import Teaching
 from training.distillation.soft_targets import Keeping, SoftTargets, soft_targets
 from training.distillation.teacher_panel import TeacherPanel
 from training.distillation.weighting import Judged, weights
-from training.knowledge import TeacherKnowledge, TeacherMemory
+from training.knowledge import TeacherKnowledge
+from training.vector_memory import TeacherMemory
 
 FULL = Teaching((1, 2))
 NAMED = ("full", lambda _, judged: weights(FULL, judged))
