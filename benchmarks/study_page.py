@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from training.evaluation.ranking import Masking
 from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN, TO_CLEAR
 from training.study.findings import ENSEMBLE
-from training.study.plot_style import BLUE, GREEN, GREY, INK, LINE, ORANGE, QUIET, blank, png, short, title
+from training.study.plot_style import BLUE, GREEN, GREY, INK, LINE, ORANGE, QUIET, WIDTH, blank, png, short, title
 from training.study.report import REPORT, Report, RowReport, Statistic, StudentReport
 from training.study.verdicts import Verdict, p_value, signed
 
@@ -125,12 +125,14 @@ def _costs(report: Report) -> Iterable[str]:
 
 
 def _draw(reports: Sequence[Report], path: Path) -> None:
-    figure, axes = blank(3.3, len(reports), width=2.6 * len(reports) + 0.6)
+    figure, axes = blank(3.5, len(reports), width=max(WIDTH, 2.8 * len(reports)))
     for axis, report in zip(axes, reports, strict=True):
         _bars(axis, report)
     title(
         figure, "What joint distillation gives a small SASRec", "NDCG@10 masked, mean over seeds; lines: simple floors"
     )
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=len(labels), fontsize=8, frameon=False)
     png(figure, path)
 
 
@@ -154,4 +156,3 @@ def _bars(axis: Axes, report: Report) -> None:
     axis.set_title(report.dataset, loc="left", fontsize=9)
     axis.grid(axis="y", color=LINE, linewidth=0.7)
     axis.yaxis.set_major_formatter(lambda value, _: short(float(value)))
-    axis.legend(fontsize=6.5, frameon=False, loc="lower right")
