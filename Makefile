@@ -34,7 +34,7 @@ LOAD_TIME ?= 30s
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve bundle teachers studies test test-service test-rest check format docs bench load clean
+.PHONY: help serve bundle teachers studies test test-service test-rest check format docs bench screenshots load clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -138,6 +138,9 @@ docs: $(INSTALLED) ## build the documentation into site/; a broken link is an er
 bench: $(BUNDLE)/manifest.json ## time the two graphs of the bundle; results under benchmarks/results
 	@mkdir -p benchmarks/results
 	PRMKD_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest -q benchmarks/bench_*.py --benchmark-json=benchmarks/results/latest.json
+
+screenshots: $(INSTALLED) ## take the pictures of the console anew, of a service over the tests' bundle (needs chromium)
+	$(BIN)/python -m benchmarks.screenshots
 
 load: $(INSTALLED) ## load a running service (LOAD_HOST, LOAD_USERS, LOAD_TIME)
 	$(BIN)/locust -f loadtest/locustfile.py --headless --host $(LOAD_HOST) --users $(LOAD_USERS) \

@@ -17,7 +17,7 @@ from service.errors import Overloaded
 from service.metrics import Metrics
 from service.rate_limit import Bucket
 
-GUARDED = ("/recommend", "/events", "/users/", "/items", "/console/users")
+GUARDED = ("/recommend", "/events", "/users/", "/items", "/console/users", "/console/facets")
 """Paths that cost work. Probes, metrics and pages stay open, so that an overloaded service can be told from a dead
 one."""
 

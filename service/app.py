@@ -54,7 +54,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(probes.router)
     app.include_router(model_routes.router, responses=guarded)
     if settings.console:
-        app.include_router(pages.users_router, responses=guarded)
+        app.include_router(pages.data_router, responses=guarded)
         app.include_router(pages.router)
     if settings.api_keys_sha256:
         plain = app.openapi

@@ -6,13 +6,21 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.console.files import FILES
 from service.keys import Keys, presented_key
 from service.metrics import Metrics
 
 OPEN = frozenset(
-    {"/livez", "/readyz", "/docs", "/docs/oauth2-redirect", "/openapi.json", "/",
-     "/console/console.css", "/console/console.js"}
-)  # fmt: skip
+    {
+        "/livez",
+        "/readyz",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/openapi.json",
+        "/",
+        *(f"/console/{name}" for name in FILES),
+    }
+)
 """Probes and pages that hold no data. Whatever is not named here needs a key, so a new path is closed at first."""
 ADMIN = "/admin/"
 """Has a key of its own."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from heapq import nsmallest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from service.bundle import BundleCorrupt, ItemCard, ModelBundle
 from service.bundle.files import CARDS
 from service.filters import Filters
 
+FACET_VALUES = 100
+"""Values of a facet that are worth showing to a person."""
 CHUNK = 1000
 """Cards parsed at once: far faster than one by one, and never many in memory."""
 
@@ -36,6 +40,11 @@ class Postings:
         """The rows of each value; a value that no row has gives none."""
         return (np.frombuffer(self._rows[value], np.int32) for value in values if value in self._rows)
 
+    def most_frequent(self, most: int) -> list[tuple[str, int]]:
+        """At most so many values with the number of their rows, those of most rows first, then by name."""
+        counted = ((value, len(rows)) for value, rows in self._rows.items())
+        return nsmallest(most, counted, key=lambda one: (-one[1], one[0]))
+
     def unknown(self, values: Iterable[str]) -> tuple[str, ...]:
         """Those of the values that no row has, each once, in their order."""
         return tuple(value for value in dict.fromkeys(values) if value not in self._rows)
@@ -47,6 +56,14 @@ class UnknownValues:
 
     categories: tuple[str, ...] = ()
     brands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Facets:
+    """What a person may filter by: values that most items have, with how many, at most FACET_VALUES of each kind."""
+
+    categories: list[tuple[str, int]]
+    brands: list[tuple[str, int]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +89,11 @@ class ItemIndex:
             if not card.available:
                 index.available[row] = False
         return index
+
+    @cached_property
+    def facets(self) -> Facets:
+        """Counted once: a catalogue may have a million brands."""
+        return Facets(self.categories.most_frequent(FACET_VALUES), self.brands.most_frequent(FACET_VALUES))
 
     def allowed(self, filters: Filters) -> NDArray[np.bool_]:
         """bool[N]: which rows meet every condition."""

@@ -175,6 +175,23 @@ class UsersResponse(Wire):
     users: list[str]
 
 
+class FacetValue(Wire):
+    """A value to filter by."""
+
+    value: str
+    items: int
+    """How many items of the catalogue have it."""
+
+
+class FacetsResponse(Wire):
+    """What the filters of the console offer: the values that most items have, at most 100 of each."""
+
+    model_version: str
+    """Whose catalogue this is."""
+    categories: list[FacetValue]
+    brands: list[FacetValue]
+
+
 class Liveness(Wire):
     """The process answers."""
 

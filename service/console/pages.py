@@ -1,17 +1,15 @@
-"""Serves the console's three files and the names of some users to pick from."""
+"""Serves the console's files, the names of some users to pick from and what a catalogue can be filtered by."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Literal
-
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
 
+from service.console.files import FILES, PAGE, STATIC
 from service.routes import ServiceHere, errors
-from service.schemas import UsersResponse
+from service.schemas import FacetsResponse, FacetValue, UsersResponse
 
-STATIC = Path(__file__).parent / "static"
 SAMPLE = 24
 """Users offered in the picker."""
 HEADERS = {
@@ -27,19 +25,33 @@ router = APIRouter()
 @router.get("/", include_in_schema=False)
 async def page() -> FileResponse:
     """The page."""
-    return FileResponse(STATIC / "index.html", headers=HEADERS)
+    return FileResponse(PAGE, headers=HEADERS)
 
 
 @router.get("/console/{name}", include_in_schema=False)
-async def part(name: Literal["console.css", "console.js"]) -> FileResponse:
+async def part(name: str) -> FileResponse:
     """Its style and its program."""
+    if name not in FILES:
+        raise HTTPException(404)
     return FileResponse(STATIC / name, headers=HEADERS)
 
 
-users_router = APIRouter()
+data_router = APIRouter()
 
 
-@users_router.get("/console/users", responses=errors(429, 500, 503))
+@data_router.get("/console/users", responses=errors(429, 500, 503))
 async def users(service: ServiceHere) -> UsersResponse:
     """Some users that have a history, drawn at random."""
     return UsersResponse(users=await service.histories.sample(SAMPLE))
+
+
+@data_router.get("/console/facets", responses=errors(429, 500))
+async def facets(service: ServiceHere) -> FacetsResponse:
+    """The categories and brands that most items of the active model have."""
+    model = service.models.active.model
+    found = model.recommender.facets
+    return FacetsResponse(
+        model_version=model.version,
+        categories=[FacetValue(value=value, items=items) for value, items in found.categories],
+        brands=[FacetValue(value=value, items=items) for value, items in found.brands],
+    )

@@ -15,14 +15,19 @@ import numpy as np
 import pytest
 import uvicorn
 from numpy.typing import NDArray
+from playwright.sync_api import Browser, Page, expect
 
 from service.app import create_app
 from service.bundle import BundleDraft, Golden, ModelBundle, PackedStrings, seal
 from service.bundle.files import CARDS
 from service.bundle.manifest import RerankerInfo
 from service.embedded_redis import embedded_redis
+from service.interactions_file import InteractionsFile
 from service.models.opening import Model, open_model
+from service.seed_store import SeedLimits
+from service.seeding import seed
 from service.settings import Settings
+from tests.service.console_page import Open, Scheme, cards
 
 DATA = Path(__file__).parent / "data"
 Serve = Callable[[Settings], httpx.Client]
@@ -141,8 +146,57 @@ def serve() -> Iterator[Serve]:
         yield lambda settings: stack.enter_context(Running(settings))
 
 
+@pytest.fixture(scope="module")
+def keep_serving() -> Iterator[Serve]:
+    """The same until the last test of the file has ended."""
+    with ExitStack() as stack:
+        yield lambda settings: stack.enter_context(Running(settings))
+
+
 @pytest.fixture(scope="session")
 def client(settings: Settings) -> Iterator[httpx.Client]:
     """One service that tests share: each uses user ids of its own."""
     with Running(settings) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def seeded_settings(settings: Settings, bundle: ModelBundle, interactions: Path) -> Iterator[Settings]:
+    """Of a service that knows the users of the interactions."""
+    with embedded_redis(16) as url:
+        seed(InteractionsFile(interactions), bundle.catalog, url, SeedLimits(100, 3600), lambda _: None)
+        yield settings.model_copy(update={"redis_url": url})
+
+
+@pytest.fixture(scope="module")
+def shared_console(keep_serving: Serve, seeded_settings: Settings) -> str:
+    """The address of one that tests share: each changes only users of its own."""
+    return str(keep_serving(seeded_settings).base_url)
+
+
+@pytest.fixture
+def open_console(browser: Browser, serve: Serve, shared_console: str) -> Iterator[Open]:
+    """The page of a service; the test fails on any script error or blocked content."""
+    complaints: list[str] = []
+    pages: list[Page] = []
+
+    def opened(other: Settings | None = None, width: int = 1280, scheme: Scheme = "light") -> Page:
+        page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=scheme)
+        pages.append(page)
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text) if "Security Policy" in line.text else None)
+        page.goto(str(serve(other).base_url) if other else shared_console)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def console(open_console: Open) -> Page:
+    page = open_console()
+    expect(cards(page)).to_have_count(12)
+    return page

@@ -1,91 +1,117 @@
-"""The console in a real browser: what a person would click, and what must never run."""
+"""The console in a real browser: what a person would click or type, and what must never run."""
 
 from __future__ import annotations
 
 import gzip
-import os
-from collections.abc import Callable, Iterator
+import re
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect
+from playwright.sync_api import Page, expect
 
 from service.bundle import ModelBundle
-from service.embedded_redis import embedded_redis
-from service.interactions_file import InteractionsFile
+from service.console.files import FILES, STATIC
 from service.keys import hash_of, new_key
-from service.seed_store import SeedLimits
-from service.seeding import seed
 from service.settings import Settings
+from tests.service.console_page import Open, cards, choose, column, ids
+from tests.service.versions import write_version
 
 pytestmark = pytest.mark.browser
-Serve = Callable[[Settings], httpx.Client]
-
-
-@pytest.fixture
-def console(
-    browser: Browser, serve: Serve, settings: Settings, bundle: ModelBundle, interactions: Path
-) -> Iterator[Page]:
-    """The page of a freshly seeded service; the test fails on any script error or blocked content."""
-    complaints: list[str] = []
-    with embedded_redis(16) as url:
-        seed(InteractionsFile(interactions), bundle.catalog, url, SeedLimits(100, 3600), lambda _: None)
-        client = serve(settings.model_copy(update={"redis_url": url}))
-        page = browser.new_page(viewport={"width": 1280, "height": 860})
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda line: complaints.append(line.text) if "Security Policy" in line.text else None)
-        page.goto(str(client.base_url))
-        expect(page.locator("#list li")).to_have_count(12)
-        yield page
-        page.close()
-    assert complaints == []
-
-
-def choose(page: Page, user: str) -> None:
-    page.get_by_label("User id").fill(user)
-    page.get_by_role("button", name="Recommend").click()
 
 
 def test_a_click_becomes_history_and_changes_the_list(console: Page, interactions: Path) -> None:
     choose(console, "ada")
-    expect(console.locator("#source")).to_have_text("model")
+    expect(console.locator(".badge.model")).to_be_visible()
     rows = gzip.decompress(interactions.read_bytes()).decode().splitlines()
     before = sum(row.startswith("ada,") for row in rows)
-    expect(console.locator("#history li")).to_have_count(before)  # those of the user before are on the page until then
-    first = console.locator("#list button").first
-    title = first.locator(".title").text_content() or ""
-    first.click()
+    expect(console.locator("#history li")).to_have_count(before)
+    expect(cards(console).first.locator(".because")).to_contain_text("because of")
+    title = cards(console).first.locator(".title").text_content() or ""
+    cards(console).first.click()
     expect(console.locator("#history li")).to_have_count(before + 1)
     expect(console.locator("#history li").first).to_contain_text(title)
-    expect(console.locator("#list .title", has_text=title)).to_have_count(0)
-    expect(console.locator("#list .change").first).to_be_visible()
+    expect(console.locator(".list .title", has_text=title)).to_have_count(0)
+    expect(console.locator(".list .change").first).to_be_visible()
     expect(console.locator("#notice")).to_contain_text(title)
-    save_to = os.environ.get("PRMKD_SCREENSHOT")
-    if save_to:
-        console.wait_for_timeout(700)  # the arrival of new items is animated
-        console.screenshot(path=save_to)
 
 
-def test_an_erased_history_is_a_cold_start(console: Page) -> None:
+def test_an_item_of_the_session_counts_and_is_not_stored(console: Page) -> None:
+    choose(console, "mika")
+    stored = console.locator("#history li").count()
+    before = ids(console)
+    console.get_by_label("this session").check()
+    cards(console).first.click()
+    expect(console.locator("#session li")).to_have_count(1)
+    expect(console.locator(f'.card[data-id="{before[0]}"]')).to_have_count(0)
+    expect(console.locator("#history li")).to_have_count(stored)
+    console.get_by_role("button", name="out of the session").click()
+    expect(cards(console).first).to_have_attribute("data-id", before[0])
+    assert ids(console) == before
+
+
+def test_a_history_is_erased_only_when_confirmed_and_is_then_a_cold_start(console: Page) -> None:
     choose(console, "grace")
-    console.get_by_role("button", name="Erase history").click()
+    stored = console.locator("#history li").count()
+    console.get_by_role("button", name="Erase…").click()
+    console.get_by_role("button", name="Keep it").click()
+    expect(console.locator("#history li")).to_have_count(stored)
+    console.get_by_role("button", name="Erase…").click()
+    console.get_by_role("dialog").get_by_role("button", name="Erase").click()
     expect(console.locator("#history")).to_contain_text("Nothing is stored")
-    expect(console.locator("#source")).to_have_text("popular")
-    expect(console.get_by_role("button", name="Erase history")).to_be_disabled()
+    expect(console.locator(".badge.popular")).to_be_visible()
+    expect(console.get_by_role("button", name="Erase…")).to_be_disabled()
+
+
+def test_settings_are_those_of_the_list(console: Page, bundle: ModelBundle) -> None:
+    choose(console, "ada")
+    console.get_by_role("button", name=re.compile("^Crime, 10 items")).click()
+    harbour = console.get_by_role("button", name=re.compile("^Harbour Street, 10 items"))
+    expect(console.locator(".settings .summary").first).to_contain_text("1 filter")
+    shelves = {bundle.card(bundle.catalog.index(item) or 0).categories[-1] for item in ids(console)}
+    assert shelves == {"Crime"}
+    harbour.dblclick()  # once: only these; twice: none of them. All crime is of this brand.
+    expect(harbour).to_have_accessible_name("Harbour Street, 10 items: left out")
+    expect(console.locator(".unknown").first).to_contain_text("Nothing is left")
+    console.get_by_role("button", name="Reset").click()
+    expect(cards(console)).to_have_count(12)
+    column(console, "A").get_by_label("Diversity").fill("0.5")
+    expect(console.locator(".legend").first).to_contain_text("diversify")
+    expect(console.locator(".bar").first).to_have_attribute("aria-label", re.compile(r"in the service [\d.]+ ms"))
+
+
+def test_two_models_side_by_side(open_console: Open, seeded_settings: Settings, tmp_path: Path) -> None:
+    versions = [write_version(seeded_settings.bundle, tmp_path / "models" / f"b{k}", k) for k in (0, 1)]
+    arms = f"control=active:100,new={versions[0]}:0"
+    page = open_console(seeded_settings.model_copy(update={"bundle": tmp_path / "models", "variants": arms}))
+    choose(page, "noor")
+    expect(page.locator(".badge.variant")).to_have_text("variant control")
+    page.get_by_label("Compare two lists").check()
+    first, second = column(page, "A"), column(page, "B")
+    expect(page.locator("#difference")).to_contain_text("B shares 12 of its 12 items with A; 0 of them")
+    second.get_by_label("Model").select_option(label=f"variant new: {versions[0]}")
+    expect(second.locator(".badge.version")).to_have_text(versions[0])
+    a, b = ids(first), ids(second)
+    shared = [item for item in b if item in a]
+    moved = sum(a.index(item) != b.index(item) for item in shared)
+    told = (
+        f"B shares {len(shared)} of its 12 items with A; {moved} of them at another place, {12 - len(shared)} are new"
+    )
+    expect(page.locator("#difference")).to_contain_text(told)
+    expect(second.locator(".change", has_text="new")).to_have_count(12 - len(shared))
+    expect(first.locator(".change", has_text="only here")).to_have_count(12 - len(shared))
 
 
 def test_titles_and_ids_are_text_and_never_html(console: Page) -> None:
     user = "<img src=x onerror=document.body.remove()>"
     choose(console, user)
-    console.get_by_label("How many").fill("60")
-    choose(console, user)
-    expect(console.locator("#list li")).to_have_count(60)
-    expect(console.locator("#list .title", has_text="Butter <b>Boldly</b>")).to_have_count(1)
-    console.locator("#list button", has_text="Butter").click()
+    column(console, "A").get_by_label("How many").fill("60")
+    column(console, "A").get_by_label("How many").press("Enter")
+    expect(cards(console)).to_have_count(60)
+    expect(console.locator(".list .title", has_text="Butter <b>Boldly</b>")).to_have_count(1)
+    cards(console).filter(has_text="Butter").click()
     expect(console.locator("#notice")).to_contain_text(user)
-    expect(console.locator("img, #list b, #history b")).to_have_count(0)
+    expect(console.locator("img, .list b, #history b")).to_have_count(0)
 
 
 def test_users_are_offered_and_can_be_picked(console: Page) -> None:
@@ -97,47 +123,70 @@ def test_users_are_offered_and_can_be_picked(console: Page) -> None:
     expect(chips.nth(3)).to_have_attribute("aria-pressed", "true")
 
 
-def test_failures_are_shown(console: Page) -> None:
+def test_failures_are_told_and_tried_again(console: Page) -> None:
     console.route("**/recommend", lambda route: route.abort())
-    choose(console, quote("mika"))
-    expect(console.locator("#notice")).to_contain_text("cannot be reached")
-    expect(console.locator("#notice")).to_have_class("error")
+    console.get_by_label("User id").fill("mika")
+    console.get_by_role("button", name="Recommend").click()
+    notice = console.locator("#notice")
+    expect(notice).to_contain_text("cannot be reached")
+    expect(notice).to_have_class("error")
+    expect(cards(console)).to_have_count(0)  # no list of the user before under the name of this one
+    console.unroute("**/recommend")
+    console.get_by_role("button", name="Try again").click()
+    expect(cards(console)).to_have_count(12)
+    expect(notice).to_be_hidden()
 
 
-def test_a_degraded_answer_says_so(browser: Browser, serve: Serve, settings: Settings, tmp_path: Path) -> None:
-    client = serve(settings.model_copy(update={"redis_url": f"unix://{tmp_path / 'none.sock'}"}))
-    page = browser.new_page()
-    page.goto(str(client.base_url))
-    choose(page, "ada")
-    expect(page.locator("#degraded")).to_be_visible()
+def test_a_degraded_answer_and_an_event_that_is_lost_say_so(
+    open_console: Open, settings: Settings, tmp_path: Path
+) -> None:
+    page = open_console(settings.model_copy(update={"redis_url": f"unix://{tmp_path / 'none.sock'}"}))
     expect(page.locator("#redis")).to_have_text("down")
-    expect(page.locator("#list li")).to_have_count(12)
-    page.close()
+    choose(page, "ada")
+    expect(page.locator(".badge.degraded")).to_be_visible()
+    expect(page.locator("#history")).to_contain_text("cannot be read")
+    expect(cards(page)).to_have_count(12)
+    cards(page).first.click()
+    expect(page.locator("#notice")).to_contain_text("nothing was read or stored")
+    expect(page.locator("#notice")).to_contain_text("503 history_unavailable")
+
+
+def test_where_keys_are_needed_the_page_asks_for_one_and_keeps_it(open_console: Open, settings: Settings) -> None:
+    key = new_key()
+    page = open_console(settings.model_copy(update={"api_keys_sha256": f"me={hash_of(key)}"}))
+    field, dialog = page.get_by_label("API key", exact=True), page.get_by_role("dialog")
+    field.fill("nobody's")
+    field.press("Enter")
+    expect(dialog).to_contain_text("not one of its keys")
+    page.get_by_role("button", name="Not now").click()
+    expect(page.locator("#notice")).to_contain_text("asks for an API key")
+    page.get_by_role("button", name="Try again").click()
+    field.fill(key)
+    field.press("Enter")
+    choose(page, "keyholder")
+    expect(cards(page)).to_have_count(12)
+    page.reload()
+    choose(page, "keyholder")
+    expect(cards(page)).to_have_count(12)
+    expect(dialog).to_have_count(0)
+
+
+def test_who_asks_too_often_is_told_when_to_come_back(open_console: Open, settings: Settings) -> None:
+    key = new_key()
+    update = {"api_keys_sha256": f"me={hash_of(key)}", "rate_per_second": 0.01, "rate_burst": 1}
+    page = open_console(settings.model_copy(update=update))
+    page.get_by_label("API key", exact=True).fill(key)
+    page.get_by_label("API key", exact=True).press("Enter")
+    expect(page.locator("#notice")).to_contain_text("This key asks too often")
+    expect(page.locator("#notice")).to_contain_text(re.compile(r"Worth trying again in \d+ s\. \(429 rate_limited"))
 
 
 def test_nothing_comes_from_another_host(client: httpx.Client) -> None:
     page = client.get("/")
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
-    parts = [page.text, client.get("/console/console.js").text, client.get("/console/console.css").text]
-    assert not any(address in part for part in parts for address in ("https://", "http://") if "w3.org" not in part)
-    assert "innerHTML" not in parts[1]
-
-
-def test_where_keys_are_needed_the_page_asks_for_one_and_keeps_it(
-    browser: Browser, serve: Serve, settings: Settings
-) -> None:
-    key, questions = new_key(), list[str]()
-    client = serve(settings.model_copy(update={"api_keys_sha256": f"me={hash_of(key)}"}))
-    page = browser.new_page()
-
-    def reply(dialog: Dialog) -> None:
-        questions.append(dialog.message)
-        dialog.accept(key)
-
-    page.on("dialog", reply)
-    for _ in range(2):
-        page.goto(str(client.base_url))
-        choose(page, "keyholder")
-        expect(page.locator("#list li")).to_have_count(12)
-    assert questions == ["This service needs an API key:"]
-    page.close()
+    assert {path.name for path in STATIC.iterdir()} == FILES | {"index.html"}
+    parts = {name: client.get(f"/console/{name}").raise_for_status().text for name in FILES} | {"": page.text}
+    for name, part in parts.items():
+        assert not re.search(r"https?://(?!www\.w3\.org)", part), name
+        assert "innerHTML" not in part, name
+    assert client.get("/console/pages.py").status_code == 404
