@@ -31,10 +31,11 @@ JOBS ?= 2
 LOAD_HOST ?= http://$(HOST):$(PORT)
 LOAD_USERS ?= 20
 LOAD_TIME ?= 30s
+EXAMPLES ?= 1000
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve bundle teachers studies test test-service test-rest check format docs bench screenshots load clean
+.PHONY: help serve bundle teachers studies test test-service test-rest check format openapi docs bench screenshots load fuzz clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -130,6 +131,9 @@ format: $(INSTALLED) ## rewrite the code as the linter wants it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+openapi: $(SERVICE_INSTALLED) ## write the contract towards callers, docs/openapi.json
+	$(SERVICE_VENV)/bin/python -m service openapi > docs/openapi.json
+
 docs: $(INSTALLED) ## build the documentation into site/; a broken link is an error
 	$(BIN)/mkdocs build --strict
 
@@ -145,6 +149,9 @@ screenshots: $(INSTALLED) ## take the pictures of the console anew, of a service
 load: $(INSTALLED) ## load a running service (LOAD_HOST, LOAD_USERS, LOAD_TIME)
 	$(BIN)/locust -f loadtest/locustfile.py --headless --host $(LOAD_HOST) --users $(LOAD_USERS) \
 		--spawn-rate $(LOAD_USERS) --run-time $(LOAD_TIME)
+
+fuzz: $(INSTALLED) ## send EXAMPLES requests of every operation, right and wrong ones, to a real service
+	$(BIN)/python -m benchmarks.fuzz --examples $(EXAMPLES)
 
 clean: ## remove environments and everything that was built
 	rm -rf $(VENV) $(SERVICE_VENV) build site *.egg-info

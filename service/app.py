@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from service import batch_routes, item_routes, model_routes, probes, routes
-from service.authentication import describe_keys
 from service.console import pages
 from service.errors import answer, row_of
 from service.histories import Histories
@@ -23,6 +22,7 @@ from service.metrics import Metrics
 from service.middleware import middleware_of
 from service.model_thread import ModelThread
 from service.models.running import running_models
+from service.openapi import TAGS, describe, errors
 from service.settings import Settings, read_settings
 from service.shutdown import Shutdown
 from service.state import Service, State
@@ -43,12 +43,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(settings, metrics, shutdown),
         middleware=middleware_of(settings, metrics, shutdown),
         redoc_url=None,
+        openapi_tags=TAGS,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.metrics = metrics
     app.state.settings = settings
     for expected in (RequestValidationError, HTTPException):
         app.add_exception_handler(expected, _answer)
-    guarded = routes.errors(401, 429) if settings.api_keys_sha256 else {}
+    guarded = errors(401, 429)
     for guarded_router in (routes.router, batch_routes.router, item_routes.router):
         app.include_router(guarded_router, responses=guarded)
     app.include_router(probes.router)
@@ -56,9 +58,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.console:
         app.include_router(pages.data_router, responses=guarded)
         app.include_router(pages.router)
-    if settings.api_keys_sha256:
-        plain = app.openapi
-        app.openapi = lambda: describe_keys(plain())  # type: ignore[method-assign]  # FastAPI's documented way
+    plain = app.openapi
+    app.openapi = lambda: describe(plain(), settings)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.console.files import FILES
@@ -47,10 +45,3 @@ class Authentication:
             self._metrics.key_requests.labels(name).inc()
             scope.setdefault("state", {})["key"] = name
         await self._app(scope, receive, send)
-
-
-def describe_keys(schema: dict[str, Any]) -> dict[str, Any]:
-    """An OpenAPI document that says that keys are asked for."""
-    schema.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    schema["security"] = [{"key": []}]
-    return schema

@@ -10,15 +10,21 @@ from fastapi.exceptions import RequestValidationError
 
 from service.batch_schemas import BatchEntry, BatchRequest, BatchResponse, NoRequest
 from service.errors import INTERNAL, ClientGone, body_of, row_of
+from service.openapi import errors
 from service.recommending import Recommending, RecommendingHere
-from service.routes import errors
 from service.schemas import ErrorBody, RecommendRequest, RecommendResponse
 from service.timings import Timings
 
 router = APIRouter()
 
 
-@router.post("/recommend/batch", response_model_exclude_unset=True, responses=errors(400, 408, 413, 422, 429, 500))
+@router.post(
+    "/recommend/batch",
+    response_model_exclude_unset=True,
+    responses=errors(400, 408, 413, 422, 429, 500),
+    summary="Recommend items to several users",
+    tags=["recommendations"],
+)
 async def recommend_batch(body: BatchRequest, request: Request, here: RecommendingHere) -> BatchResponse:
     """Recommendations for several users. One that has an error does not touch the others."""
     _require_few(body.requests, request.app.state.settings.batch_requests)

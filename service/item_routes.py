@@ -8,9 +8,10 @@ from fastapi import APIRouter, Path, Query
 
 from service.errors import UnknownItem
 from service.id_paths import item_path
+from service.openapi import errors
 from service.patience import Patience
 from service.recommending import ranked_items
-from service.routes import CallerHere, ObservedHere, ServiceHere, errors
+from service.routes import CallerHere, ObservedHere, ServiceHere
 from service.schemas import MAX_CARDS, Card, CardsResponse, SimilarParameters, SimilarResponse
 from service.similar import SimilarTo
 from service.wire import Text
@@ -19,7 +20,13 @@ ItemInPath = Annotated[str, Path(min_length=1, max_length=256)]
 router = APIRouter()
 
 
-@router.get(item_path("/similar"), response_model_exclude_unset=True, responses=errors(404, 422, 429, 500))
+@router.get(
+    item_path("/similar"),
+    response_model_exclude_unset=True,
+    responses=errors(404, 422, 429, 500),
+    summary="Find items like one",
+    tags=["items"],
+)
 async def similar(
     item_id: ItemInPath,
     parameters: Annotated[SimilarParameters, Query()],
@@ -44,7 +51,7 @@ async def similar(
     )
 
 
-@router.get("/items", responses=errors(422, 429, 500))
+@router.get("/items", responses=errors(422, 429, 500), summary="Show the cards of items", tags=["items"])
 async def items(
     ids: Annotated[list[Text], Query(min_length=1, max_length=MAX_CARDS)], service: ServiceHere
 ) -> CardsResponse:

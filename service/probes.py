@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from service.routes import MetricsHere, ServiceHere, errors
+from service.openapi import errors
+from service.routes import MetricsHere, ServiceHere
 from service.schemas import Liveness, Readiness
 
 router = APIRouter()
+EXPOSED: dict[str, Any] = {
+    "description": "Prometheus' text format",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
 
 
-@router.get("/livez", responses=errors(500))
+@router.get("/livez", responses=errors(500), summary="Tell whether the process answers", tags=["operation"])
 async def livez() -> Liveness:
     """The process answers."""
     return Liveness()
 
 
-@router.get("/readyz", responses=errors(500, 503))
+@router.get("/readyz", responses=errors(500, 503), summary="Tell whether it may be sent requests", tags=["operation"])
 async def readyz(service: ServiceHere) -> Readiness:
     """The model has given its golden answers; whether Redis answers now is told, and no reason to be unready."""
     redis_up = await service.histories.is_up()
@@ -27,7 +34,13 @@ async def readyz(service: ServiceHere) -> Readiness:
     )
 
 
-@router.get("/metrics", response_class=Response, responses=errors(500))
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: EXPOSED, **errors(401, 500)},
+    summary="Show the metrics",
+    tags=["operation"],
+)
 async def metrics(metrics: MetricsHere) -> Response:
     """What Prometheus scrapes."""
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -10,10 +10,10 @@ from service.histories import StoredEvent
 from service.id_paths import user_path
 from service.metrics import Metrics
 from service.observation import Observed
+from service.openapi import errors
 from service.patience import Caller
 from service.recommending import RecommendingHere
 from service.schemas import (
-    ErrorBody,
     Event,
     EventsRequest,
     EventsResponse,
@@ -23,13 +23,6 @@ from service.schemas import (
     RecommendResponse,
 )
 from service.state import Service
-
-Responses = dict[int | str, dict[str, object]]
-
-
-def errors(*statuses: int) -> Responses:
-    """The error responses of an operation, for OpenAPI."""
-    return {status: {"model": ErrorBody} for status in statuses}
 
 
 # All of these are `async` although they wait for nothing: FastAPI sends the others to a pool of threads, one hop each,
@@ -65,14 +58,25 @@ UserInPath = Annotated[str, Path(min_length=1, max_length=256)]
 router = APIRouter()
 
 
-@router.post("/recommend", response_model_exclude_unset=True, responses=errors(400, 404, 408, 413, 422, 429, 500, 504))
+@router.post(
+    "/recommend",
+    response_model_exclude_unset=True,
+    responses=errors(400, 404, 408, 413, 422, 429, 500, 504),
+    summary="Recommend items to a user",
+    tags=["recommendations"],
+)
 async def recommend(body: RecommendRequest, here: RecommendingHere) -> RecommendResponse:
     """The best items for a user."""
     (stored,) = await here.stored([body])
     return await here.answer(body, stored, here.observed.timings)
 
 
-@router.post("/events", responses=errors(400, 408, 413, 422, 429, 500, 503))
+@router.post(
+    "/events",
+    responses=errors(400, 408, 413, 422, 429, 500, 503),
+    summary="Append interactions to histories",
+    tags=["histories"],
+)
 async def events(body: EventsRequest, service: ServiceHere, metrics: MetricsHere) -> EventsResponse:
     """Append interactions to the histories. Once answered, every later recommendation sees them, on any worker."""
     unknown = service.models.unknown(event.item_id for event in body.events)
@@ -94,14 +98,22 @@ def _by_user(events: list[Event]) -> dict[str, list[StoredEvent]]:
     return grouped
 
 
-@router.get(user_path("/history"), responses=errors(422, 429, 500, 503))
+@router.get(
+    user_path("/history"), responses=errors(422, 429, 500, 503), summary="Show a stored history", tags=["histories"]
+)
 async def history(user_id: UserInPath, service: ServiceHere) -> HistoryResponse:
     """What is stored of a user."""
     items = await service.histories.show(user_id)
     return HistoryResponse(user_id=user_id, items=[HistoryItem(item_id=item_id) for item_id in items])
 
 
-@router.delete(user_path("/history"), status_code=204, responses=errors(422, 429, 500, 503))
+@router.delete(
+    user_path("/history"),
+    status_code=204,
+    responses=errors(422, 429, 500, 503),
+    summary="Forget a user",
+    tags=["histories"],
+)
 async def erase(user_id: UserInPath, service: ServiceHere) -> None:
     """Forget all that is stored of a user, the ids of their events too. Doing it again changes nothing."""
     await service.histories.erase(user_id)

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from service.filters import Filters
-from service.wire import Text, Wire
+from service.wire import Text, Wire, examples
 
 MAX_N = 500
 MAX_HISTORY = 1000
@@ -20,6 +20,11 @@ MAX_DEADLINE_MS = 60_000
 
 class RecommendRequest(Wire):
     """Whom to recommend for, and under which conditions."""
+
+    model_config = examples(
+        {"user_id": "ada", "n": 5, "filters": {"categories_any": ["Crime"]}},
+        {"history": ["book-01", "book-17"], "exclude": ["book-44"], "diversity": 0.3, "explain": True},
+    )
 
     user_id: Text | None = None
     """Whose stored history counts; without it and without `history` the answer is what is popular."""
@@ -73,6 +78,14 @@ class RecommendedItem(Wire):
 class RecommendResponse(Wire):
     """The recommended items, best first."""
 
+    model_config = examples(
+        {
+            "request_id": "5f0c2f9d", "user_id": "ada", "model_version": "sasrec-A7-0123456789ab", "variant": "new",
+            "source": "model", "degraded": False, "unknown_categories": [], "unknown_brands": [],
+            "items": [{"item_id": "book-45", "score": 1.455, "rank": 1}],
+        }
+    )  # fmt: skip
+
     request_id: str
     user_id: str | None
     model_version: str
@@ -125,11 +138,17 @@ class Event(Wire):
 class EventsRequest(Wire):
     """Events to append to the histories of their users."""
 
+    model_config = examples(
+        {"events": [{"user_id": "ada", "item_id": "book-01", "timestamp": 1764200000.0, "event_id": "order-7-1"}]}
+    )
+
     events: list[Event] = Field(min_length=1, max_length=MAX_EVENTS)
 
 
 class EventsResponse(Wire):
     """What became of the events."""
+
+    model_config = examples({"accepted": 3, "duplicates": 1, "unknown_items": ["book-99"]})
 
     accepted: int
     duplicates: int

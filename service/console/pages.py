@@ -7,7 +7,8 @@ from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
 from service.console.files import FILES, PAGE, STATIC
-from service.routes import ServiceHere, errors
+from service.openapi import errors
+from service.routes import ServiceHere
 from service.schemas import FacetsResponse, FacetValue, UsersResponse
 
 SAMPLE = 24
@@ -39,13 +40,17 @@ async def part(name: str) -> FileResponse:
 data_router = APIRouter()
 
 
-@data_router.get("/console/users", responses=errors(429, 500, 503))
+@data_router.get(
+    "/console/users", responses=errors(429, 500, 503), summary="Draw users that have a history", tags=["console"]
+)
 async def users(service: ServiceHere) -> UsersResponse:
     """Some users that have a history, drawn at random."""
     return UsersResponse(users=await service.histories.sample(SAMPLE))
 
 
-@data_router.get("/console/facets", responses=errors(429, 500))
+@data_router.get(
+    "/console/facets", responses=errors(429, 500), summary="Show what there is to filter by", tags=["console"]
+)
 async def facets(service: ServiceHere) -> FacetsResponse:
     """The categories and brands that most items of the active model have."""
     model = service.models.active.model

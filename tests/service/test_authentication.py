@@ -8,7 +8,6 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from service.app import create_app
 from service.authentication import ADMIN, METRICS, OPEN
 from service.keys import hash_of, new_key
 from service.settings import Settings
@@ -88,14 +87,6 @@ def test_a_batch_counts_as_the_requests_that_it_brings(serve: Serve, settings: S
     assert len(answered.json()["responses"]) == 3
     refused = client.post("/recommend", json={}, headers=bearer(SHOP))
     assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
-
-
-def test_the_contract_says_that_keys_are_asked_for() -> None:
-    schema = create_app(Settings(api_keys_sha256=HASHES)).openapi()
-    assert schema["security"] == [{"key": []}]
-    assert schema["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
-    assert "401" in schema["paths"]["/recommend"]["post"]["responses"]
-    assert "security" not in create_app(Settings()).openapi()
 
 
 @pytest.mark.parametrize(
