@@ -31,6 +31,7 @@ def test_the_contracts_hold() -> None:
         ("service/recommender.py", "import torch", "the service stands alone"),
         ("service/state.py", "import training.arrays", "the service stands alone"),
         ("service/bundle/catalog.py", "import redis", "the contract between offline and online"),
+        ("service/client/calls.py", "import service.wire", "who calls the service"),
         ("training/arrays.py", "import export.errors", "training knows the contract"),
     ],
 )
@@ -68,3 +69,26 @@ def test_the_bundle_needs_the_standard_library_numpy_and_pydantic() -> None:
     found = {pair for pair in imports("service.bundle") if not pair[1].startswith("service.bundle")}
     assert found
     assert {pair for pair in found if pair[1].split(".")[0] not in allowed} == set()
+
+
+def test_the_client_needs_the_standard_library_httpx_and_pydantic_and_the_service_does_not_need_it() -> None:
+    """Beside itself: the folder may be copied into another program."""
+    allowed = sys.stdlib_module_names | {"httpx", "pydantic"}
+    inside = {pair for pair in imports("service") if pair[0].startswith("service.client")}
+    assert {imported for _, imported in inside if not imported.startswith("service.client")} <= allowed
+    assert {pair for pair in imports("service") if pair[1].startswith("service.client")} <= inside
+
+
+def test_a_copy_of_the_client_works_where_there_is_no_service(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "service" / "client", tmp_path / "recommend_client")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from recommend_client import Client, NoAnswer, calls\n"
+        "assert not [name for name in sys.modules if name.split('.')[0] == 'service']\n"
+        "try: Client('http://127.0.0.1:1').send(calls.livez())\n"
+        "except NoAnswer: print('told')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "told\n", done.stderr
