@@ -96,7 +96,7 @@ def test_serve_with_two_workers_seeds_shares_counts_and_stops(
 def test_a_worker_that_dies_is_replaced_and_the_other_serves_meanwhile(tiny_bundle: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with serving(log, str(tiny_bundle), "--workers", "2") as (client, process):
-        first = _started_workers(log, 2)
+        first = started_workers(log, 2)
         os.kill(first[0], signal.SIGKILL)
         for _ in range(300):
             with httpx.Client(base_url=client.base_url, timeout=10) as fresh:
@@ -104,11 +104,11 @@ def test_a_worker_that_dies_is_replaced_and_the_other_serves_meanwhile(tiny_bund
             if log.read_text().count("Application startup complete") == 3:
                 break
             time.sleep(0.1)
-        assert len(_started_workers(log, 3)) == 3
+        assert len(started_workers(log, 3)) == 3
         assert process.poll() is None
 
 
-def _started_workers(log: Path, count: int) -> list[int]:
+def started_workers(log: Path, count: int) -> list[int]:
     for _ in range(300):
         workers = re.findall(r"Started server process \[(\d+)\]", log.read_text())
         if len(workers) >= count and log.read_text().count("Application startup complete") >= count:
