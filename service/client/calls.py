@@ -16,6 +16,7 @@ from .models import (
     CardsResponse,
     EventsRequest,
     EventsResponse,
+    FacetsResponse,
     HistoryResponse,
     ItemsParameters,
     Liveness,
@@ -116,6 +117,11 @@ def metrics() -> Call[str]:
 def users() -> Call[UsersResponse]:
     """Some users that have a history, where the console is served."""
     return Call("GET", "/console/users", UsersResponse.model_validate_json)
+
+
+def facets() -> Call[FacetsResponse]:
+    """What there is to filter by, where the console is served."""
+    return Call("GET", "/console/facets", FacetsResponse.model_validate_json)
 
 
 def _in_path(part: str) -> str:

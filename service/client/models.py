@@ -182,6 +182,21 @@ class UsersResponse(Answered):
     users: list[str]
 
 
+class FacetValue(Answered):
+    """A value to filter by."""
+
+    value: str
+    items: int
+
+
+class FacetsResponse(Answered):
+    """The values that most items have."""
+
+    model_version: str
+    categories: list[FacetValue]
+    brands: list[FacetValue]
+
+
 class ModelInfo(Answered):
     """A folder that is, or should be, a bundle."""
 

@@ -22,4 +22,5 @@ SAMPLES: dict[str, Call[Any]] = {
     "readyz": calls.readyz(),
     "metrics": calls.metrics(),
     "users": calls.users(),
+    "facets": calls.facets(),
 }

@@ -95,6 +95,7 @@ def test_every_operation_through_a_real_service(send: Sender, client: httpx.Clie
     assert send(address, calls.readyz()).redis == "up"
     assert "rec_requests_total" in send(address, calls.metrics())
     assert user in send(address, calls.users()).users or len(send(address, calls.users()).users) == 24
+    assert send(address, calls.facets()).model_version == answer.model_version
     assert send(address, calls.erase(user)) is None
     assert send(address, calls.history(user)).items == []
 
