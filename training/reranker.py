@@ -6,8 +6,12 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-CANDIDATES = 200
-"""How many items retrieval hands over, when an epoch is chosen and when a bundle serves."""
+CANDIDATES = 500
+"""How many items retrieval hands over, when an epoch is chosen and when a bundle serves.
+
+On Amazon Scientific a DeepFM taught by A7 has, on 1,500 test users, an NDCG@10 of .0606 over all 4,385 items, .0567
+over 200 candidates, .0596 over 500 and .0617 over 1,000; one history took 0.46, 0.69 and 0.95 ms in torch, one thread.
+"""
 
 
 @runtime_checkable

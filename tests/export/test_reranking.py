@@ -161,7 +161,7 @@ def test_the_manifest_says_what_it_is(deep_folder: Path, deepfm: DeepFM, dataset
     assert info is not None
     assert info.candidates == CANDIDATES
     assert info.max_abs_diff <= TOLERANCE
-    assert info.recall == 1  # 200 candidates are all 60 items
+    assert info.recall == 1  # the candidates are all 60 items
     ranks = ranks_by_protocol(scorer_of(deepfm), dataset.interactions, dataset.split.test)
     assert bundle.manifest.offline_metrics == {protocol: summary(found) for protocol, found in ranks.items()}
     assert bundle.manifest.offline_metrics != ranks_by_the_fm(deepfm, dataset)
@@ -257,9 +257,9 @@ class Contrary(CausalTwoTower):
         return -(self.encode(history) @ self.item_matrix().T)  # [B, N+1]
 
 
-@pytest.mark.parametrize(("items", "wanted"), [(200, 1.0), (210, 0.5), (220, 0.0)])
+@pytest.mark.parametrize(("items", "wanted"), [(CANDIDATES, 1.0), (CANDIDATES + 10, 0.5), (CANDIDATES + 20, 0.0)])
 def test_what_retrieval_loses_is_told(items: int, wanted: float, tmp_path: Path) -> None:
-    """Of the own top 20, which are retrieval's last 20, the 200 candidates hold all, ten, none."""
+    """Of the own top 20, which are retrieval's last 20, the candidates hold all, ten, none."""
     torch.manual_seed(0)
     student = Contrary(items).eval()
     write_encoder(student, tmp_path / ENCODER)

@@ -18,7 +18,7 @@ def served_scorer(model: TwoTower) -> Scorer:
     """As the service answers: where the model scores pairs, those of its retrieval's first items alone.
 
     An epoch is chosen by it, too: on Amazon Scientific, one thread, every pair of 4,221 users and 4,385 items takes
-    11 s, more than the epoch before it, and 200 candidates each take 1 s.
+    11 s, more than the epoch before it, and 200 candidates each took 1 s.
     """
     retrieval = TwoTowerScorer.of(model)
     return TwoStageScorer(model, retrieval) if isinstance(model, Reranker) else retrieval

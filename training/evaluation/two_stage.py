@@ -14,8 +14,8 @@ from training.evaluation.ranking import TwoTowerScorer, cut_histories
 from training.interactions import Interactions
 from training.reranker import CANDIDATES, Reranker
 
-_HISTORIES = 32
-"""Whose candidates are scored at once: 3 MB a layer at 200 candidates and 128 units."""
+_HISTORIES = 16
+"""Whose candidates are scored at once: 4 MB a layer at 500 candidates and 128 units."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from training.evaluation.ranking import TwoTowerScorer, target_ranks
 from training.evaluation.scoring import scorer_of
 from training.evaluation.serving_loss import NodeScorer, ServingLoss, serving_loss
 from training.evaluation.two_stage import TwoStageScorer
+from training.reranker import CANDIDATES
 from training.students.deepfm import DeepFM, DeepFMConfig
 from training.students.fm import FMConfig
 from training.students.item_fields import item_fields
@@ -31,7 +32,7 @@ def lightgcn(markov: Dataset, init_std: float = 0.3) -> LightGCN:
     return LightGCN(LightGCNConfig(width=8, init_std=init_std), train_graph(markov)).eval()
 
 
-def found(model: DeepFM | LightGCN, markov: Dataset, candidates: int = 200) -> ServingLoss:
+def found(model: DeepFM | LightGCN, markov: Dataset, candidates: int = CANDIDATES) -> ServingLoss:
     loss = serving_loss(model, markov, candidates)
     assert loss is not None
     return loss

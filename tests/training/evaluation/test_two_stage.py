@@ -40,7 +40,7 @@ def test_with_every_item_a_candidate_it_is_the_whole_score(markov: Dataset, stud
     served, whole = (
         one.scores(markov.interactions, rows) for one in (served_scorer(student), PairScorer.of(student))
     )  # [E, N+1] each
-    assert np.allclose(served[:, 1:], whole[:, 1:], atol=1e-4)  # 40 items, 200 candidates
+    assert np.allclose(served[:, 1:], whole[:, 1:], atol=1e-4)  # 40 items, all of them candidates
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
