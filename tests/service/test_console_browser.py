@@ -137,6 +137,20 @@ def test_failures_are_told_and_tried_again(console: Page) -> None:
     expect(notice).to_be_hidden()
 
 
+def test_without_titles_there_is_still_a_list_and_an_error_goes_when_it_is_over(console: Page) -> None:
+    count = column(console, "A").get_by_label("How many")
+    console.route("**/items?*", lambda route: route.abort())
+    count.fill("60")
+    count.press("Enter")
+    expect(cards(console).filter(has_text="book-")).not_to_have_count(0)
+    expect(console.locator("#notice")).to_contain_text("cannot be reached")
+    console.unroute("**/items?*")
+    count.fill("59")
+    count.press("Enter")
+    expect(cards(console).filter(has_text="book-")).to_have_count(0)
+    expect(console.locator("#notice")).to_be_hidden()
+
+
 def test_a_degraded_answer_and_an_event_that_is_lost_say_so(
     open_console: Open, settings: Settings, tmp_path: Path
 ) -> None:

@@ -8,8 +8,9 @@ import { markUser, offerUsers, pathOf, showHistory, showSession } from "./user.j
 
 const MOST_IN_SESSION = 100; // what the API takes as context_items
 const WIDE = "(min-width: 48rem)";
-const [a, b] = ["A", "B"].map((name) => new Column(name, () => attempt(() => refresh()), add));
-let user = null; // whose lists are shown
+const [a, b] = ["A", "B"].map((name) => new Column(name, () => attempt(() => refresh()), pick));
+let user = null; // who was chosen
+let listed = null; // whose lists are on the page: the one before, until the answers are there
 let session = []; // item ids, oldest first
 let under = 0; // attempts under way
 let turn = 0; // answers to older clicks are dropped
@@ -23,6 +24,7 @@ function say(text, kind = "", again = null) {
 }
 
 async function attempt(work) {
+  if ($("notice").className) say(""); // what was wrong before may be right now
   under += 1;
   document.body.setAttribute("aria-busy", "true");
   try {
@@ -45,17 +47,19 @@ async function refresh(newest = null) {
   const answers = wanted.map((column) => call("POST", "/recommend", { ...asked, ...column.controls.request() }));
   const [stored, ...lists] = await Promise.allSettled([call("GET", pathOf(user)), ...answers]);
   const history = stored.value?.answer.items.map((item) => item.item_id).reverse() ?? null;
-  const failed = lists.find((list) => list.status === "rejected");
+  const failed = lists.find((list) => list.status === "rejected")?.reason;
   const answer = lists.map((list) => list.value?.answer);
   const items = answer.flatMap((one) => one?.items ?? []);
   const reasons = items.flatMap((item) => item.reason ?? []);
-  await fetchCards([...[...items, ...reasons].map((one) => one.item_id), ...session, ...(history ?? [])]);
+  const needed = [...[...items, ...reasons].map((one) => one.item_id), ...session, ...(history ?? [])];
+  const untitled = await fetchCards(needed).then(() => null, (error) => error); // then ids stand for titles
   if (mine !== turn) return;
+  listed = asked.user_id;
   showHistory(history, newest);
   showSession(session, leaveSession);
   showLists(wanted, lists);
   tell(answer[0]);
-  if (failed) throw failed.reason;
+  if (failed ?? untitled) throw failed ?? untitled;
 }
 
 // A alone is compared with what it was before, B with A.
@@ -88,6 +92,11 @@ function choose(name) {
   markUser(name);
   say("");
   return attempt(() => refresh());
+}
+
+// What was recommended to the user before is no event of this one.
+function pick(id) {
+  if (listed === user) add(id);
 }
 
 function add(id) {
