@@ -30,6 +30,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 
 from benchmarks.histories.workers import workers
 from service.authentication import ADMIN
+from service.bundle import ModelBundle
 from service.embedded_redis import embedded_redis
 from service.keys import hash_of, new_key
 
@@ -37,7 +38,19 @@ TINY = Path("tests/service/data/tiny_bundle")
 RESULT = Path("benchmarks/results/fuzz.json")
 PATIENT = {"REC_REDIS_TIMEOUT_MS": "2000", "REC_REDIS_LONG_TIMEOUT_MS": "2000"}
 """On a busy machine a healthy Redis must not look dead."""
+ITEMS = ("item_id", "history", "context_items", "exclude", "ids")
+"""Where items are named."""
+MOST_ITEMS = 100
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A service and what there is in it."""
+
+    address: str
+    version: str
+    item_ids: list[str]
 
 
 @dataclass
@@ -67,14 +80,31 @@ def keep_the_contract(case: schemathesis.Case[Any], response: schemathesis.Respo
         return
     checks = [status_code_conformance, response_schema_conformance]
     if response.status_code == httpx.codes.GATEWAY_TIMEOUT:
-        assert '"deadline_ms"' in json.dumps(case.body)  # it asked for that
+        assert '"deadline_ms"' in json.dumps(case.body, default=str)  # it asked for that
     else:
         checks.append(not_a_server_error)
     case.validate_response(response, checks=checks)
 
 
-def fuzz(operation: APIOperation[Any, Any, Any, Any], address: str, headers: dict[str, str], examples: int) -> Fuzzed:
-    """So many examples, fewer where there are no more; a failure is noted and the next one comes."""
+def about(value: Any, known: dict[str, str]) -> Any:  # noqa: ANN401 whatever a request is made of
+    """The same with what there really is wherever an item or a version is named: nobody hits one by chance, and then
+    only refusals would be tried."""
+    if isinstance(value, list):
+        return [about(one, known) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _put(one, known[name]) if name in known else about(one, known) for name, one in value.items()}
+
+
+def _put(value: Any, name: str) -> Any:  # noqa: ANN401
+    if isinstance(value, list):
+        return [_put(one, name) for one in value]
+    return name if isinstance(value, str) else value
+
+
+def fuzz(operation: APIOperation[Any, Any, Any, Any], target: Target, headers: dict[str, str], examples: int) -> Fuzzed:
+    """So many examples, fewer where there are no more, half of them about what there is; a failure is noted and the
+    next one comes."""
     became = Fuzzed(operation.label)
     cases = st.one_of([operation.as_strategy(mode) for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)])
 
@@ -82,9 +112,13 @@ def fuzz(operation: APIOperation[Any, Any, Any, Any], address: str, headers: dic
         max_examples=examples, deadline=None, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
-    @given(cases)
-    def one(case: schemathesis.Case[Any]) -> None:
-        response = case.call(base_url=address, headers=headers)
+    @given(cases, st.none() | st.sampled_from(target.item_ids))
+    def one(case: schemathesis.Case[Any], item_id: str | None) -> None:
+        if item_id is not None:
+            known = {"version": target.version} | dict.fromkeys(ITEMS, item_id)
+            case.body, case.query = about(case.body, known), about(case.query, known)
+            case.path_parameters = about(case.path_parameters, known)
+        response = case.call(base_url=target.address, headers=headers)
         became.examples += 1
         became.statuses[response.status_code] = became.statuses.get(response.status_code, 0) + 1
         try:
@@ -114,9 +148,10 @@ def main(
     with ExitStack() as stack:
         url = redis or stack.enter_context(embedded_redis(256))
         (address,) = stack.enter_context(workers(bundle, url, 1, REC_ADMIN_KEY_SHA256=hash_of(admin), **PATIENT))
+        target = _target(bundle, address)
         pool = stack.enter_context(ProcessPoolExecutor(jobs))
         places = range(len(list(_contract(address).get_all_operations())))
-        for done in as_completed(pool.submit(_fuzz_one, place, address, admin, examples) for place in places):
+        for done in as_completed(pool.submit(_fuzz_one, place, target, admin, examples) for place in places):
             all_became.append(done.result())
             typer.echo(all_became[-1])
     _keep(sorted(all_became, key=lambda one: one.operation))
@@ -126,18 +161,24 @@ def main(
     raise typer.Exit(1 if failed else 0)
 
 
+def _target(bundle: Path, address: str) -> Target:
+    read = ModelBundle.read(bundle)
+    item_ids = [read.catalog.item_id(index) for index in range(1, min(len(read.catalog), MOST_ITEMS) + 1)]
+    return Target(address, read.manifest.model_version, item_ids)
+
+
 def _contract(address: str) -> BaseSchema:
     return schemathesis.openapi.from_url(f"{address}/openapi.json")
 
 
-def _fuzz_one(place: int, address: str, admin: str, examples: int) -> Fuzzed:
+def _fuzz_one(place: int, target: Target, admin: str, examples: int) -> Fuzzed:
     """The operation at a place of the contract, in a process of its own."""
-    found = list(_contract(address).get_all_operations())[place]
+    found = list(_contract(target.address).get_all_operations())[place]
     if isinstance(found, Err):
         raise found.err()
     operation = found.ok()
     headers = {"Authorization": f"Bearer {admin}"} if operation.path.startswith(ADMIN) else {}
-    return fuzz(operation, address, headers, examples)
+    return fuzz(operation, target, headers, examples)
 
 
 def _keep(results: list[Fuzzed]) -> None:
