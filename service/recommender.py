@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -62,6 +62,8 @@ class Recommendation:
     """What the filters named and the catalogue does not."""
     reasons: Reasons | None = None
     """Of each item; None: not asked for."""
+    items: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64), compare=False, repr=False)
+    """[n], the same items by their catalogue indices."""
 
 
 Asked: TypeAlias = Query | SimilarTo
@@ -198,7 +200,9 @@ class Recommender:
         with timings.measure("rank"):
             item_ids = map(self._bundle.catalog.item_id, ranked.items.tolist())
             unknown = ALL_KNOWN if query.filters is None else self._index.unknown(query.filters)
-            return Recommendation(source, tuple(item_ids), tuple(ranked.scores.tolist()), unknown, reasons)
+            return Recommendation(
+                source, tuple(item_ids), tuple(ranked.scores.tolist()), unknown, reasons, ranked.items
+            )
 
     def unknown(self, item_ids: Iterable[str]) -> list[str]:
         """Those of the ids that the catalogue does not know, each once, in their order."""

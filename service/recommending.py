@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from service.explanation import Reason
 from service.metrics import Metrics
 from service.observation import Observed
+from service.outcome import HistoryRead, Outcome
 from service.patience import Caller, Patience
 from service.recommender import Query, Recommendation
 from service.schemas import ReasonGiven, RecommendedItem, RecommendRequest, RecommendResponse
@@ -36,16 +37,17 @@ class Recommending:
         with chosen.served as served:
             patience = Patience.of(self.observed.started, body.deadline_ms, self.caller)
             found = await served.thread.recommend(_query(body, stored or []), timings, patience)
-            model_version = served.version
-        degraded = stored is None
-        self.metrics.recommendations.labels(found.source, str(degraded).lower(), chosen.variant or "").inc()
+            outcome = Outcome(found.source, _history_read(body, stored), served.version, chosen.variant)
+            self.metrics.coverage.note(served.version, len(served.model.bundle.catalog), found.items)
+        self.metrics.observe_list(outcome, found.scores)
+        self.observed.outcomes.append(outcome)
         return RecommendResponse(
             request_id=self.observed.request_id,
             user_id=body.user_id,
-            model_version=model_version,
+            model_version=outcome.model_version,
             variant=chosen.variant,
             source=found.source,
-            degraded=degraded,
+            degraded=outcome.degraded,
             unknown_categories=list(found.unknown.categories),
             unknown_brands=list(found.unknown.brands),
             items=ranked_items(found),
@@ -74,6 +76,14 @@ RecommendingHere = Annotated[Recommending, Depends(recommending)]
 def _user_to_read(body: RecommendRequest) -> str | None:
     """Whose stored history counts, if anybody's."""
     return body.user_id if body.history is None else None
+
+
+def _history_read(body: RecommendRequest, stored: list[str] | None) -> HistoryRead:
+    if _user_to_read(body) is None:
+        return "not_read"
+    if stored is None:
+        return "failed"
+    return "found" if stored else "empty"
 
 
 def _query(body: RecommendRequest, stored: list[str]) -> Query:

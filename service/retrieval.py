@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle.files import RETRIEVAL
+from service.devices import Device
 from service.lockstep import Fetch, Found
-from service.onnx_sessions import Device, open_session
+from service.onnx_sessions import open_session
 
 
 class Retrieval:

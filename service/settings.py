@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.devices import WantedDevice
 from service.keys import HASHED_KEY, NAMED_HASHES, Keys
 from service.models.variants import check_variants
 from service.redis_address import parse_address
@@ -59,8 +60,9 @@ class Settings(BaseSettings):
     admin_key_sha256: str | None = Field(default=None, repr=False, pattern=rf"^{HASHED_KEY}$")
     """sha256 (hexadecimal, lower case) of the key that may activate models and roll back. Unset, nobody may."""
 
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Where the graphs run. `cuda` needs onnxruntime-gpu, and refuses to start rather than fall back to the CPU."""
+    device: WantedDevice = "cpu"
+    """Where the graphs run. `cuda` needs onnxruntime-gpu, and refuses to start rather than fall back to the CPU; `auto`
+    falls back, and the log says why. For small models a CPU is as quick, and costs less."""
 
     model_threads: int = Field(default=1, ge=1, le=64)
     """Threads inside one model run. One per worker is best for throughput; more shorten a run over very large

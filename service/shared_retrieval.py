@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.bundle import ModelBundle
+from service.devices import Device
 from service.item_vectors import ItemVectors
 from service.lockstep import Fetch, Found
-from service.onnx_sessions import Device
 from service.retrieval import Retrieval
 
 SPARE = 16

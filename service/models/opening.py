@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.bundle import BundleError, ModelBundle, SelfTestFailed
+from service.devices import ChosenDevice, choose_device
 from service.encoder import Encoder
 from service.recommender import Query, Recommender
 from service.reranking import Reranker
@@ -22,6 +23,7 @@ class Model:
 
     bundle: ModelBundle
     recommender: Recommender
+    device: ChosenDevice
 
     @property
     def version(self) -> str:
@@ -37,11 +39,12 @@ def open_model(settings: Settings) -> Model:
         DeviceUnavailable: the device of the settings is not there.
     """
     bundle = ModelBundle.read(settings.bundle)
-    encoder = Encoder(settings.bundle, settings.device, settings.model_threads)
-    retrieval = retrieval_of(bundle, settings.device, settings.model_threads)
+    chosen = choose_device(settings.device)
+    encoder = Encoder(settings.bundle, chosen.device, settings.model_threads)
+    retrieval = retrieval_of(bundle, chosen.device, settings.model_threads)
     reranker = None
     if bundle.manifest.reranker is not None:
-        reranker = Reranker(settings.bundle, settings.device, settings.model_threads)
+        reranker = Reranker(settings.bundle, chosen.device, settings.model_threads)
     recommender = Recommender(bundle, encoder, retrieval, reranker)
     try:
         self_test(bundle, encoder, retrieval, reranker)
@@ -50,7 +53,7 @@ def open_model(settings: Settings) -> Model:
         raise
     except Exception as error:  # onnxruntime has a class of its own for each way in which a graph can fail
         raise SelfTestFailed(f"{settings.bundle}: its graphs do not run: {error}") from error
-    return Model(bundle, recommender)
+    return Model(bundle, recommender, chosen)
 
 
 def _warm_up(recommender: Recommender, bundle: ModelBundle) -> None:

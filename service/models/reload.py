@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from service.bundle import BundleError
+from service.devices import DeviceUnavailable
 from service.errors import ModelRefused, NotActivated, ServiceError, UnknownModel
 from service.metrics import Metrics
 from service.models.active_file import Active, ActiveFile, ActiveFileUnreadable
@@ -22,7 +23,6 @@ from service.models.loader import Loader
 from service.models.refusals import Refusals
 from service.models.registry import Models
 from service.models.served import Served
-from service.onnx_sessions import DeviceUnavailable
 from service.settings import Settings
 
 T = TypeVar("T")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import onnxruntime as ort
 import pytest
 from redis import Redis
 
@@ -21,6 +22,9 @@ from service.history_keys import history_key
 from service.packed_items import pack
 
 ROOT = Path(__file__).parents[2]
+without_onnxruntime_gpu = pytest.mark.skipif(
+    "CUDAExecutionProvider" in ort.get_available_providers(), reason="onnxruntime-gpu is installed"
+)
 PYTHON = [sys.executable, "-m", "service"]
 
 
@@ -143,6 +147,7 @@ def test_check_tells_what_it_proved(tiny_bundle: Path) -> None:
         ({"REC_REDSI_URL": "redis://x"}, "REC_REDSI_URL"),
         ({"REC_PERMITS": "0"}, "REC_PERMITS"),
         ({"REC_DEVICE": "tpu"}, "REC_DEVICE"),
+        pytest.param({"REC_DEVICE": "cuda"}, "onnxruntime-gpu", marks=without_onnxruntime_gpu),
         ({"REC_REDIS_URL": "http://x"}, "REC_REDIS_URL"),
         ({"REC_REDIS_URL": "redis+cluster://x:1/2"}, "REC_REDIS_URL"),
         ({"REC_SEED_INTERACTIONS": "/nowhere.csv"}, "/nowhere.csv"),
