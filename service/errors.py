@@ -136,6 +136,7 @@ TABLE: dict[type[Exception], ErrorRow] = {
 INTERNAL = ErrorRow(500, "internal_error")
 HTTP_ERRORS = {400: "unreadable_body", 404: "not_found", 405: "method_not_allowed"}
 """Names of the statuses that the framework itself raises."""
+ERROR_NAMES = frozenset({row.error for row in (*TABLE.values(), INTERNAL)} | set(HTTP_ERRORS.values()))
 
 
 def row_of(error: Exception) -> ErrorRow:

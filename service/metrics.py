@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 from service.coverage import Coverage
+from service.errors import ERROR_NAMES
 from service.outcome import HISTORY_READS, Outcome
 from service.timings import Stage, Timings
-from service.worker_metrics import MULTIPROCESS, lives
+from service.worker_metrics import MULTIPROCESS, forget_dead_workers, lives
 
 REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 STAGE_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
@@ -45,8 +46,6 @@ class Metrics:
         self.history_reads = Counter(
             "rec_history_reads", "Lists by what came of the look at the history cache", ["outcome"], registry=r
         )
-        for outcome in HISTORY_READS:
-            self.history_reads.labels(outcome)  # a share can be told before each of them has happened
         self.top_score = Histogram(
             "rec_top_score", "Score of the first item of a list that the model made", ["model_version"],
             buckets=SCORE_BUCKETS, registry=r,
@@ -81,6 +80,21 @@ class Metrics:
             ["model_version"], multiprocess_mode="liveall", registry=r,
         )  # fmt: skip
         self.reloads = Counter("rec_reloads", "Bundles that were to become active", ["outcome"], registry=r)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Prometheus sees no increase in a series that appears with its first count: no alert would tell of the first
+        bundle that is refused. So what can be named beforehand is there from the start."""
+        expected: tuple[tuple[Counter, Iterable[str]], ...] = (
+            (self.errors, ERROR_NAMES),
+            (self.history_reads, HISTORY_READS),
+            (self.events, ("accepted", "duplicate", "unknown_item")),
+            (self.dropped, ("deadline_exceeded", "client_gone")),
+            (self.reloads, ("activated", "refused")),
+        )
+        for counter, values in expected:
+            for value in values:
+                counter.labels(value)
 
     def answers_with(self, version: str, items: int, instead_of: str | None = None) -> None:
         """Note which model this worker answers with from now on."""
@@ -141,6 +155,7 @@ class Metrics:
     def _gathered(self) -> CollectorRegistry:
         if MULTIPROCESS not in os.environ:
             return self.registry
+        forget_dead_workers()
         everyone = CollectorRegistry()
         multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return everyone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from prometheus_client import multiprocess
@@ -38,4 +39,5 @@ def lives(pid: int) -> bool:
 
 def _forget(pid: int) -> None:
     if MULTIPROCESS in os.environ:
-        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+        with suppress(FileNotFoundError):  # another worker does the same
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -140,7 +140,7 @@ def test_the_environment_of_the_service_is_made_of_settings(compose: dict[str, A
     assert {name.removeprefix("REC_").lower() for name in environment} <= set(Settings.model_fields)
 
 
-@pytest.mark.parametrize("name", ["redis", "trainer", "service"])
+@pytest.mark.parametrize("name", ["redis", "trainer", "service", "prometheus", "grafana"])
 def test_containers_can_do_little(compose: dict[str, Any], name: str) -> None:
     container = compose["services"][name]
     assert container["read_only"] is True
