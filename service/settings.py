@@ -62,7 +62,7 @@ class Settings(BaseSettings):
 
     device: WantedDevice = "cpu"
     """Where the graphs run. `cuda` needs onnxruntime-gpu, and refuses to start rather than fall back to the CPU; `auto`
-    falls back, and the log says why. For small models a CPU is as quick, and costs less."""
+    falls back, and the log says why: a start that is never refused, and may be slower than was paid for."""
 
     model_threads: int = Field(default=1, ge=1, le=64)
     """Threads inside one model run. One per worker is best for throughput; more shorten a run over very large
