@@ -36,9 +36,10 @@ def test_they_are_the_mixture_of_the_teachers(
     found = kept(markov, teachers, tmp_path, temperature=temperature)
     rows = torch.tensor(found.row[[3, 500, 1000]])
     target = torch.from_numpy(markov.interactions.item[rows.numpy()].astype(np.int64)) - 1
-    opinions = TeacherPanel(teachers.memories, torch.device("cpu")).opinions(rows, torch.arange(1, 41))
-    judged = Judged.of(opinions.log_p(1.0), target, opinions.present)
-    weight = weights(FULL, judged)
+    panel = TeacherPanel(teachers.memories, torch.device("cpu"))
+    opinions = panel.opinions(rows, torch.arange(1, 41))
+    assert bool((panel.optimism != 0).all())
+    weight = weights(FULL, Judged.of(opinions.log_p(1.0), target, opinions.present, panel.optimism))
     wanted = mixture(opinions.log_p(temperature), weight)
     targets = found.at(rows)
     assert torch.allclose(targets.log_p, wanted.gather(1, targets.item - 1), atol=1e-2)
