@@ -27,16 +27,16 @@ class Connections:
         Raises:
             OSError, asyncio.IncompleteReadError: the server hung up.
         """
-        reader, writer = self._kept() or await asyncio.open_connection(*self._address)
-        writer.write(self._request(path, json.dumps(body).encode(), headers))
-        head = await reader.readuntil(b"\r\n\r\n")
-        fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-        content = await reader.readexactly(int(fields[b"content-length"]))
-        if fields.get(b"connection") == b"close":
-            writer.close()
-        else:
-            self._idle.append((perf_counter(), (reader, writer)))
-        return int(head[9:12]), json.loads(content)
+        stream = self._kept() or await asyncio.open_connection(*self._address)
+        kept = False
+        try:
+            status, content, kept = await _exchange(stream, self._request(path, json.dumps(body).encode(), headers))
+        finally:  # hung up on, or given up by who asked: whatever comes on it would be another's answer
+            if kept:
+                self._idle.append((perf_counter(), stream))
+            else:
+                stream[1].close()
+        return status, json.loads(content)
 
     def _kept(self) -> Stream | None:
         """The connection that was used last; those that were idle for long are closed."""
@@ -62,3 +62,13 @@ class Connections:
     ) -> None:
         for _, (_, writer) in self._idle:
             writer.close()
+
+
+async def _exchange(stream: Stream, request: bytes) -> tuple[int, bytes, bool]:
+    """Status, body, and whether the server keeps the connection open."""
+    reader, writer = stream
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+    content = await reader.readexactly(int(fields[b"content-length"]))
+    return int(head[9:12]), content, fields.get(b"connection") != b"close"

@@ -48,6 +48,7 @@ async def measure(host: str, port: int, load: Load) -> dict[str, Any]:
         watching = asyncio.create_task(gauges.watch())
         over = await at_rate(asker, load.times * peak, load.seconds)
         watching.cancel()
+        await asyncio.wait({watching})
         after = [await at_rate(asker, load.idle_rate, 1.0) for _ in range(5)]
     normal = [one["ms"].get("p99", 0) <= NORMAL * idle["ms"].get("p99", 0) for one in after]
     return {
@@ -114,7 +115,8 @@ class Gauges:
 
     async def _metrics(self) -> str:
         reader, writer = await asyncio.open_connection(*self._address)
-        writer.write(f"GET /metrics HTTP/1.1\r\nHost: {self._address[0]}\r\nConnection: close\r\n\r\n".encode())
-        text = await reader.read()
-        writer.close()
-        return text.decode()
+        try:
+            writer.write(f"GET /metrics HTTP/1.1\r\nHost: {self._address[0]}\r\nConnection: close\r\n\r\n".encode())
+            return (await reader.read()).decode()
+        finally:  # also when the watch is over in the middle of an answer
+            writer.close()
