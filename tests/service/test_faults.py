@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from uuid import uuid4
 
 import httpx
@@ -108,8 +109,9 @@ def test_a_hung_or_raving_redis_costs_a_timeout_and_then_nothing(
             stages = answer.headers["Server-Timing"].split(", ")
             felt.append(next(float(s.split("=")[1]) for s in stages if s.startswith("history")))
         assert sorted(felt)[-2] < 60  # ms; one may be unlucky on a busy machine
-        asked_on = garbage.startswith(b"-")  # an error is an answer; only silence and nonsense open the breaker
-        assert max(felt[-5:]) < (60 if asked_on else 5)
+        # An error is an answer; only silence and nonsense open the breaker. A Redis that errs is asked on, for a trip.
+        trips = felt[-5:] if not garbage.startswith(b"-") else [median(felt[-5:])]
+        assert max(trips) < 5
 
 
 def test_a_dead_redis_comes_back_after_the_pause(settings: Settings, tmp_path: Path) -> None:
