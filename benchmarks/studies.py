@@ -45,13 +45,13 @@ class Part:
 PLANS: dict[str, tuple[Part, ...]] = {
     "amazon_scientific": (
         Part(("sasrec",), CORE, 3),
-        Part(("gru4rec", "fm", "lightgcn", "deepfm"), ("A0", "A1", "A4", "A7"), 3),
+        Part(("fm", "lightgcn", "gru4rec", "deepfm"), ("A0", "A1", "A4", "A7"), 3),
         Part(("sasrec",), (), 3),
     ),
     "amazon_office_2014": (
         Part(("sasrec",), ("A0", "A1", "A2", "A16", "A4", "A7"), 3),
         Part(("sasrec",), CORE, 3),
-        Part(("gru4rec", "fm", "lightgcn", "deepfm"), ("A0", "A1", "A4", "A7"), 3),
+        Part(("fm", "lightgcn", "gru4rec", "deepfm"), ("A0", "A1", "A4", "A7"), 3),
         Part(("sasrec",), (), 3),
     ),
     "online_retail": (Part(("sasrec",), ("A0", "A1", "A16", "A4", "A7"), 3), Part(("sasrec",), CORE, 3)),
