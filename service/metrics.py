@@ -65,6 +65,11 @@ class Metrics:
             registry=r,
         )
         self.in_flight = Gauge("rec_in_flight", "Requests holding a permit", multiprocess_mode="livesum", registry=r)
+        self._of_the_model(r)
+        self._begin_at_zero()
+
+    def _of_the_model(self, r: CollectorRegistry) -> None:
+        """What waits for it, what it computes, and which one it is."""
         self.queue = Gauge(
             "rec_model_queue", "Recommendations waiting for the model", multiprocess_mode="livesum", registry=r
         )
@@ -80,7 +85,6 @@ class Metrics:
             ["model_version"], multiprocess_mode="liveall", registry=r,
         )  # fmt: skip
         self.reloads = Counter("rec_reloads", "Bundles that were to become active", ["outcome"], registry=r)
-        self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
         """Prometheus sees no increase in a series that appears with its first count: no alert would tell of the first

@@ -140,17 +140,15 @@ def _gather(
     """Let the teachers score every train row, and keep what they say."""
     with _refusals():
         dataset = Dataset.read(data)
-        found = gather(dataset, [load_any_teacher(one, dataset) for one in teacher], out, rows, ease=_ease(ease=ease))
+        found = gather(
+            dataset, [load_any_teacher(one, dataset) for one in teacher], out, rows, ease=EaseConfig() if ease else None
+        )
         for one in found.teachers:
             _say(
                 f"{one.name}: {one.rows:,} rows, {one.bytes / 1e6:.1f} MB, {one.seconds:.1f} s, "
                 f"calibration {one.calibration:.2f}"
             )
         _say(f"knowledge of {len(found.teachers)} teacher(s) lies in {out}")
-
-
-def _ease(*, ease: bool) -> EaseConfig | None:
-    return EaseConfig() if ease else None
 
 
 @app.command("distill")

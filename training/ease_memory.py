@@ -19,6 +19,7 @@ from training.artefacts import ArtefactCorrupt, ArtefactMissing, sha256_of
 from training.dataset import Dataset
 from training.evaluation.baselines import Popularity
 from training.evaluation.selection import calibration_half
+from training.lineage import lineage_of
 from training.teacher_entry import EaseLink, TeacherEntry
 from training.teachers.ease import Ease, EaseConfig
 
@@ -94,7 +95,7 @@ def remember_ease(dataset: Dataset, config: EaseConfig, folder: Path) -> Teacher
     entry = TeacherEntry(
         name=EASE,
         folder=folder.name,
-        fingerprint=fingerprint({"inverse": model.inverse.numpy(), "config": config.hash}),
+        fingerprint=_fingerprint(model.inverse.numpy(), config, dataset),
         temperature=1.0,
         calibration=1.0,
         rows=dataset.split.train_rows(dataset.interactions).size,
@@ -162,5 +163,10 @@ def _kept(folder: Path, config: EaseConfig, dataset: Dataset) -> TeacherEntry | 
     except (OSError, ValidationError, ArtefactCorrupt, ArtefactMissing):
         return None
     same = memory.model.config == config and entry.rows == memory.row.size
-    wanted = fingerprint({"inverse": np.asarray(memory.model.inverse), "config": config.hash})
+    wanted = _fingerprint(memory.model.inverse.numpy(), config, dataset)
     return entry if same and entry.fingerprint == wanted else None
+
+
+def _fingerprint(inverse: NDArray[np.float32], config: EaseConfig, dataset: Dataset) -> str:
+    """Of the matrix and of what it was fitted to and calibrated on: another data set of equal size is another."""
+    return fingerprint({"inverse": inverse, "config": config.hash, "data": lineage_of(dataset).hash})

@@ -109,27 +109,22 @@ def gather(
     names = [record.weights_sha256 for _, record in teachers]
     if len(set(names)) != len(names):
         raise ConfigError("the same teacher is named twice")
-    entries = [
-        _entry(
-            Asked(
-                dataset,
-                teacher,
-                record.weights_sha256,
-                rows_to_ask(dataset, teacher, rows),
-                out / _folder(number, record),
-                save_seconds,
-            ),
-            record.name,
-        )
-        for number, (teacher, record) in enumerate(teachers)
-    ]
+    entries = []
+    for number, (teacher, record) in enumerate(teachers):
+        asked, folder = rows_to_ask(dataset, teacher, rows), out / _folder(number, record)
+        entries.append(_entry(Asked(dataset, teacher, record.weights_sha256, asked, folder, save_seconds), record.name))
     if ease is not None:
         entries.append(remember_ease(dataset, ease, out / f"{len(entries)}-{EASE}"))
-    entries = [
+    return _seal(out, dataset, entries)
+
+
+def _seal(out: Path, dataset: Dataset, entries: Sequence[TeacherEntry]) -> KnowledgeRecord:
+    """Judge every teacher's optimism, and write the record that vouches for all of them."""
+    judged = tuple(
         one.model_copy(update={"optimism": optimism(_memory(out / one.folder, one, dataset), dataset)})
         for one in entries
-    ]
-    knowledge = KnowledgeRecord(data=lineage_of(dataset), teachers=tuple(entries))
+    )
+    knowledge = KnowledgeRecord(data=lineage_of(dataset), teachers=judged)
     partial = out / f"{RECORD}.partial"
     partial.write_text(knowledge.model_dump_json(indent=1) + "\n", encoding="utf-8")
     partial.replace(out / RECORD)

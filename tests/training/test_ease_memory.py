@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from training.artefacts import ArtefactCorrupt, ArtefactMissing
 from training.dataset import Dataset
 from training.distillation.cast import heard
 from training.distillation.rows import Teaching
-from training.ease_memory import EaseMemory
+from training.ease_memory import EaseMemory, remember_ease
 from training.knowledge import TeacherKnowledge, gather
 from training.teachers.ease import EaseConfig
 
@@ -81,6 +82,16 @@ def test_gathered_again_it_is_the_same_and_not_fitted_anew(markov: Dataset, fold
     gather(markov, [], folder, ease=EaseConfig(ridge=6.0))
     assert path.stat().st_mtime_ns != before
     gather(markov, [], folder, ease=EaseConfig(ridge=5.0))
+
+
+def test_what_was_fitted_to_other_data_of_equal_size_is_fitted_anew(markov: Dataset, tmp_path: Path) -> None:
+    first = remember_ease(markov, EaseConfig(ridge=5.0), tmp_path)
+    renamed = (len(markov.catalog) + 1 - markov.interactions.item).astype(markov.interactions.item.dtype)
+    other = replace(markov, interactions=replace(markov.interactions, item=renamed))
+    second = remember_ease(other, EaseConfig(ridge=5.0), tmp_path)
+    assert (first.rows, first.width) == (second.rows, second.width)
+    assert first.sha256 != second.sha256
+    assert remember_ease(other, EaseConfig(ridge=5.0), tmp_path) == second
 
 
 def test_a_damaged_matrix_is_refused_by_name(markov: Dataset, folder: Path, tmp_path: Path) -> None:
