@@ -1,8 +1,8 @@
 """How numbers are multiplied and where they are kept on a processor: what makes training fast and changes no result.
 
-Measured on an AMD EPYC (Zen 5, one thread): a product of 2,048 x 64 by 64 x 4,385 in fp32 runs at 73 GFLOP/s by
-torch's default library (MKL, which takes its AVX2 path on AMD) and at 230 by oneDNN's AVX-512 kernels; and a step that
-asks the system for 36 MB and gives them back, four times over, waits for pages as long as it computes.
+On an AMD EPYC (Zen 5, one thread; `python -m benchmarks.arithmetic`) a product of 2,048 x 64 by 64 x 4,385 in fp32 runs
+at 74 GFLOP/s by torch's default library (MKL, which takes its AVX2 path on AMD) and at 238 by oneDNN's AVX-512 kernels;
+and a step that asks the system for tens of MB and gives them back, several times over, waits for their pages.
 """
 
 from __future__ import annotations
