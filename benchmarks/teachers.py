@@ -38,7 +38,6 @@ TEACHERS = ("unisrec", "unim2rec", "recformer")
 SEEDS = {("unisrec", "amazon_scientific"): 3, ("unim2rec", "amazon_scientific"): 3}
 """How many fine-tunings; 1 where nothing stands here: hours on two cores."""
 RESULTS = Path("benchmarks/results/teachers")
-CONFIGS = Path("configs/teachers")
 PICTURE = Path("docs/img/teachers.png")
 
 
@@ -75,6 +74,7 @@ class Places:
 
     sets: Path
     build: Path
+    recipes: Path = Path("configs/teachers")
 
     def data(self, name: str) -> Path:
         """A prepared data set."""
@@ -99,14 +99,14 @@ class Places:
         """The job that pre-trains a teacher."""
         out = self.pretrained(teacher)
         data = [word for name in SOURCES for word in ("--data", str(self.data(name)))]
-        arguments = ("pretrain", teacher, *data, "--out", str(out), "--config", str(CONFIGS / f"{teacher}.toml"))
+        arguments = ("pretrain", teacher, *data, "--out", str(out), "--config", str(self.recipes / f"{teacher}.toml"))
         return Job(arguments, out / "model.json", self.build / "logs" / f"pretrain-{teacher}.log")
 
     def finetune(self, teacher: str, target: str, how: tuple[bool, int]) -> Job:
         """The job that fits a teacher to a target."""
         out = self.tuned(teacher, target, how)
         init = ("--init", str(self.pretrained(teacher))) if how[0] else ()
-        config = CONFIGS / target / f"{teacher}.toml"
+        config = self.recipes / target / f"{teacher}.toml"
         arguments = ("finetune", teacher, "--data", str(self.data(target)), *init, "--out", str(out))
         options = ("--config", str(config), "--seed", str(how[1]))
         log = self.build / "logs" / f"finetune-{teacher}-{target}-{out.name}.log"
@@ -118,11 +118,12 @@ def run(
     sets: Annotated[Path, typer.Option(help="Folder with the data sets.")],
     build: Annotated[Path, typer.Option(help="Where everything is built.")] = Path("build"),
     jobs: Annotated[int, typer.Option(help="Trainings side by side, one thread each.", min=1)] = 2,
+    recipes: Annotated[Path, typer.Option(help="Folder of the recipes.")] = Path("configs/teachers"),
     teacher: Annotated[list[str] | None, typer.Option(help="Only these.")] = None,
     target: Annotated[list[str] | None, typer.Option(help="Only these.")] = None,
 ) -> None:
     """Train what is not trained yet, and measure it."""
-    places, teachers, targets = Places(sets, build), teacher or list(TEACHERS), target or list(TARGETS)
+    places, teachers, targets = Places(sets, build, recipes), teacher or list(TEACHERS), target or list(TARGETS)
     _all([places.prepare(name) for name in (*SOURCES, *targets)], 1)
     _all([places.pretrain(one) for one in teachers], jobs)
     _all([places.finetune(*one) for one in _tunings(teachers, targets)], jobs)

@@ -109,6 +109,8 @@ class ModelRecord(Config):
     best_epoch: int
     seconds: float
     """Wall time of the training."""
+    device: str = ""
+    """What it was trained on; empty: not noted."""
     peak_memory_mb: float | None = None
     """Of the process, all that it had loaded included; None: not measured."""
     weights_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")

@@ -159,7 +159,7 @@ def _distill(
     knowledge: Annotated[Path | None, typer.Option(help="Folder that `gather` wrote; none: row A0.")] = None,
     row: Annotated[
         str | None,
-        typer.Option(help="A0 to A15, C1 to C8 (docs/distillation.md); default A7, or A0 without knowledge."),
+        typer.Option(help="A0 to A18, C1 to C9 (docs/distillation.md); default A7, or A0 without knowledge."),
     ] = None,
     config: ConfigFile = None,
     seed: Seed = None,
@@ -199,10 +199,11 @@ def _study(
     seeds: Annotated[int, typer.Option(help="How many, from 0 on.", min=1)] = 3,
     jobs: Annotated[int, typer.Option(help="Trainings side by side.", min=1)] = 1,
     config: ConfigFile = None,
+    train: Annotated[bool, typer.Option(help="Off: train nothing, tell what is done.")] = True,
 ) -> None:
     """Rows x students x seeds: report.json, report.html and plots. Run again: what is done is not done again."""
     with _refusals():
-        plan = Plan(data, knowledge, out, tuple(student or ("sasrec",)), tuple(row or ()), seeds, jobs)
+        plan = Plan(data, knowledge, out, tuple(student or ("sasrec",)), tuple(row or ()), seeds, jobs, train)
         found = study(plan, StudyConfig.from_toml(config))
         for verdict in found.verdicts:
             _say(f"{HOLDS[verdict.holds]}: {verdict.student}, {verdict.protocol}: {verdict.text}")

@@ -45,12 +45,18 @@ class EaseMemory:
     answered: NDArray[np.int64] | None = None
     """[S] the row whose answer each row is given; None: its own"""
 
+    def on(self, device: torch.device) -> EaseMemory:
+        """As `Memory` has it; its matrix goes there."""
+        if device == self.log_popularity.device:
+            return self
+        return replace(self, model=self.model.on(device), log_popularity=self.log_popularity.to(device))
+
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
         """As `Memory` has it; the logits are ln p over the catalogue."""
         place = np.searchsorted(self.row, rows).clip(max=self.row.size - 1)  # [R]
         asked = rows if self.answered is None else self.answered[place]  # [R]
         log_p = self._log_p(asked, leave_out=True)  # [R, N]
-        present = torch.from_numpy(self.row[place] == rows)  # [R]
+        present = torch.from_numpy(self.row[place] == rows).to(log_p.device)  # [R]
         if candidates.dim() == 1:
             return log_p[:, candidates - 1], present  # [R, C], [R]
         return log_p.gather(1, candidates - 1), present  # [R, C], [R]
@@ -90,12 +96,13 @@ def remember_ease(dataset: Dataset, config: EaseConfig, folder: Path) -> Teacher
     folder.mkdir(parents=True, exist_ok=True)
     (folder / ENTRY).unlink(missing_ok=True)
     model = Ease.fit(config, dataset.interactions, dataset.split, len(dataset.catalog))
-    np.save(folder / f"{_INVERSE}.npy", model.inverse.numpy())
+    inverse = model.inverse.cpu().numpy()  # [N, N]
+    np.save(folder / f"{_INVERSE}.npy", inverse)
     peak, smoothing = _calibrated(model, dataset)
     entry = TeacherEntry(
         name=EASE,
         folder=folder.name,
-        fingerprint=_fingerprint(model.inverse.numpy(), config, dataset),
+        fingerprint=_fingerprint(inverse, config, dataset),
         temperature=1.0,
         calibration=1.0,
         rows=dataset.split.train_rows(dataset.interactions).size,
@@ -142,8 +149,9 @@ def _log_popularity(dataset: Dataset) -> Tensor:
 def _calibrated(model: Ease, dataset: Dataset) -> tuple[float, float]:
     """Peak and smoothing under which the calibration half of validation is likeliest."""
     rows = calibration_half(dataset.split.validation).row[:_CALIBRATION_USERS]  # [E]
-    target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1)[:, None]  # [E, 1]
-    scores, popularity = model.scores(rows, leave_out=False), _log_popularity(dataset)  # [E, N], [N]
+    scores = model.scores(rows, leave_out=False)  # [E, N]
+    popularity = _log_popularity(dataset).to(scores.device)  # [N]
+    target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1)[:, None].to(scores.device)  # [E, 1]
     own = {peak: (scores / peak).log_softmax(dim=1).gather(1, target) for peak in _PEAKS}  # [E, 1] each
     everybody = popularity[target]  # [E, 1]
 

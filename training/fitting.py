@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from training.artefacts import CurvePoint
 from training.config import Config, ConfigError
+from training.devices import DeviceChoice, pick_device
 from training.processes import Processes
 from training.progress import ProgressBar, progress_bar
 
@@ -41,13 +42,12 @@ class FitConfig(Config):
     rows_per_batch: int = Field(default=2048, ge=1)
     """About how many targets a step learns from."""
     seed: int = Field(default=0, ge=0)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceChoice = "auto"
     """auto: the GPU when there is one."""
 
     def pick_device(self) -> torch.device:
         """The device to train on."""
-        wanted = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
-        return torch.device(wanted)
+        return pick_device(self.device)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from training.artefacts import ArtefactCorrupt, ArtefactMissing, Lineage, ModelR
 from training.asking import SAVE_SECONDS, USERS, Asked, forget_progress, rows_to_ask, write_users
 from training.config import Config, ConfigError
 from training.dataset import Dataset
+from training.devices import pick_device
 from training.ease_memory import EASE, read_ease, remember_ease
 from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
@@ -111,6 +112,7 @@ def gather(
         raise ConfigError("the same teacher is named twice")
     entries = []
     for number, (teacher, record) in enumerate(teachers):
+        teacher.to(pick_device())
         asked, folder = rows_to_ask(dataset, teacher, rows), out / _folder(number, record)
         entries.append(_entry(Asked(dataset, teacher, record.weights_sha256, asked, folder, save_seconds), record.name))
     if ease is not None:

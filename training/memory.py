@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,6 +25,9 @@ class Memory(Protocol):
     @property
     def row(self) -> NDArray[np.int64]:
         """[S] flat train rows that it scored, ascending."""
+
+    def on(self, device: torch.device) -> Memory:
+        """The same memory, answering on a device: what it is asked about comes from there, and answers go there."""
 
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
         """s of equation 1, calibrated, and which of the rows it scored.

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
+from training.devices import pick_device
 from training.evaluation.selection import calibration_half
 from training.memory import Memory
 
@@ -21,7 +22,8 @@ _CHUNK = 512
 
 def optimism(memory: Memory, dataset: Dataset) -> float:
     """delta_m = mean ln p^m(y) over train rows - the same over the calibration half of validation."""
-    everything = torch.arange(1, len(dataset.catalog) + 1)  # [N]
+    memory = memory.on(pick_device())
+    everything = torch.arange(1, len(dataset.catalog) + 1, device=pick_device())  # [N]
     train = _evenly(memory.row)  # [S']
     held_out = _evenly(calibration_half(dataset.split.validation).row)  # [E']
     said = [memory.logits(rows, everything)[0].log_softmax(dim=1)[_at(dataset, rows)] for rows in _chunks(train)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from torch import Tensor
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, sha256_of
 from training.config import ConfigError
 from training.teacher_entry import TeacherEntry
+
+PROCESSOR = torch.device("cpu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +52,24 @@ class TeacherMemory:
     """[N+1, D]"""
     held_out: HeldOut | None = None
     """None: made up as a control, and asked nothing but train rows."""
+    device: torch.device = PROCESSOR
+    """Where products are made."""
+
+    def on(self, device: torch.device) -> TeacherMemory:
+        """As `Memory` has it; user vectors stay on the disk, and go to the device a step's rows at a time."""
+        return self if device == self.device else replace(self, device=device)
 
     def users_at(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         """The user vectors at some flat rows: float[R, D], and which of the rows this teacher scored: bool[R]."""
         place = np.searchsorted(self.row, rows).clip(max=self.row.size - 1)  # [R]
         vectors = self.user[place].astype(np.float32)  # [R, D]
-        return torch.from_numpy(vectors), torch.from_numpy(self.row[place] == rows)
+        present = torch.from_numpy(self.row[place] == rows)  # [R]
+        return torch.from_numpy(vectors).to(self.device), present.to(self.device)  # [R, D], [R]
 
     @cached_property
     def items(self) -> Tensor:
         """float[N+1, D]."""
-        return torch.from_numpy(self.item.astype(np.float32))
+        return torch.from_numpy(self.item.astype(np.float32)).to(self.device)  # [N+1, D]
 
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
         """As `Memory` has it: <U_i, V_c> / (tau T), float[R, C], and bool[R]."""
@@ -73,7 +82,7 @@ class TeacherMemory:
     def shuffled(self, seed: int) -> TeacherMemory:
         """As `Memory` has it."""
         dealt = np.random.default_rng(seed).permutation(self.row.size)  # [S]
-        return TeacherMemory(self.entry, self.row, self.user[dealt], self.item)
+        return TeacherMemory(self.entry, self.row, self.user[dealt], self.item, device=self.device)
 
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N].
@@ -83,7 +92,8 @@ class TeacherMemory:
         """
         if self.held_out is None:
             raise ConfigError(f"{self.entry.name} was not asked for validation and test rows")
-        users = self.held_out.users_at(rows) / (self.entry.temperature * self.entry.calibration)  # [R, D]
+        users = self.held_out.users_at(rows).to(self.device)  # [R, D]
+        users = users / (self.entry.temperature * self.entry.calibration)  # [R, D]
         return (users @ self.items[1:].T).log_softmax(dim=-1)  # [R, N]
 
 

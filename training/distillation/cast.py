@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from training.evaluation.baselines import Popularity
 from training.knowledge import TeacherKnowledge
 from training.memory import Memory
 from training.teacher_entry import TeacherEntry
-from training.vector_memory import TeacherMemory
+from training.vector_memory import PROCESSOR, TeacherMemory
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +28,15 @@ class HeardTeachers:
     memories: tuple[Memory, ...]
     name: str
     """Equal for equal opinions on every row."""
+    device: torch.device = PROCESSOR
+    """Where they answer."""
 
     def __len__(self) -> int:
         return len(self.memories)
+
+    def on(self, device: torch.device) -> HeardTeachers:
+        """The same teachers, answering on a device."""
+        return replace(self, memories=tuple(one.on(device) for one in self.memories), device=device)
 
     @property
     def with_vectors(self) -> tuple[TeacherMemory, ...]:
@@ -47,7 +53,7 @@ class HeardTeachers:
         """
         if not self.with_vectors:
             raise ConfigError("no teacher that is heard has item vectors to begin with")
-        vectors = torch.cat([one.items[1:] for one in self.with_vectors], dim=1)  # [N, sum of D_m]
+        vectors = torch.cat([one.items[1:].cpu() for one in self.with_vectors], dim=1)  # [N, sum of D_m]
         left, size, _ = torch.linalg.svd(vectors - vectors.mean(dim=0), full_matrices=False)
         components = left[:, :width] * size[:width]  # [N, <= width]
         found = torch.zeros(vectors.shape[0] + 1, width)  # [N+1, width]

@@ -63,8 +63,8 @@ def _held_out(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Features [M, R, F], ln p(y) [M, R] and presence [M, R] of validation rows: every teacher scored all of them."""
     log_p = torch.stack([one.held_out_log_p(rows) for one in teachers.memories])  # [M, R, N]
-    target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1)  # [R]
-    present = torch.ones(log_p.shape[:2], dtype=torch.bool)  # [M, R]
+    target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1).to(log_p.device)  # [R]
+    present = torch.ones(log_p.shape[:2], dtype=torch.bool, device=log_p.device)  # [M, R]
     judged = Judged.of(log_p, target, present)
     features = gate_features(log_p, judged.consistency, present, facts.of(rows))  # [M, R, F]
     return features, (label_confidence(log_p, target) + 1e-8).log(), present

@@ -32,6 +32,10 @@ class Teaching:
     alignment: bool = False
     """The student's vectors are drawn to the teachers', too (equation 10)."""
 
+    gated: bool = False
+    """Behind the no-harm gate (equation 7), whatever the recipe says."""
+    trusted: bool = False
+    """Confidence is weighed by how far each teacher is trusted on held-out rows: a prior that is not uniform."""
     seeded: bool = False
     """The student's item table begins with the principal components of the teachers' item vectors."""
 
@@ -73,12 +77,15 @@ ROWS = {
         Row("A14", "weighed by a learned gate", Teaching(weighting="learned")),
         Row("A15", "A7, begun with the teachers' item vectors", Teaching((1, 2), seeded=True)),
         Row("A16", "the fourth teacher alone", Teaching(only=3)),
+        Row("A17", "A7 behind the no-harm gate", Teaching((1, 2), gated=True)),
+        Row("A18", "A7 under a fitted prior over teachers", Teaching((1, 2), trusted=True)),
         Row("C1", "control: label smoothing", Teaching(lesson="label smoothing")),
         Row("C2", "control: the student's own A0 is the teacher", Teaching(only=0)),
         Row("C3", "control: A7, every teacher's rows shuffled", Teaching((1, 2), cast="shuffled")),
         Row("C4", "control: no teachers, text vectors as input", reads_content=True),
         Row("C5", "control: popularity is the teacher", Teaching(cast="popularity")),
         Row("C7", "control: A7, the first teacher's rows shuffled", Teaching((1, 2), cast="one shuffled")),
+        Row("C9", "control: C7 behind the no-harm gate", Teaching((1, 2), cast="one shuffled", gated=True)),
         Row("C8", "control: A15's beginning, no teaching", Teaching(lesson="none", seeded=True)),
     )
 }

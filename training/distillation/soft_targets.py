@@ -124,7 +124,7 @@ def soft_targets(
 
     Args:
         dataset: whose train rows.
-        teachers: who is heard.
+        teachers: who is heard; they answer where they are.
         weigh: what the weights rest on, and the function that makes them; equal names for equal weights.
         keeping: how many, and how soft.
         folder: where soft targets of this cache are kept, each in a folder of its own.
@@ -169,7 +169,7 @@ def _work_out(dataset: Contents, teachers: HeardTeachers, weigh: Weigh, keeping:
         name: np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=(rows.size, *shape))
         for name, (dtype, shape) in shapes.items()
     }
-    panel = TeacherPanel(teachers.memories, torch.device("cpu"))
+    panel = TeacherPanel(teachers.memories, teachers.device)
     with torch.no_grad(), progress_bar("soft targets", rows.size) as bar:
         for start in range(0, rows.size, _ROWS):
             part = slice(start, start + _ROWS)
@@ -187,8 +187,8 @@ def _chunk(
     """All that is kept of R rows."""
     weigh, keeping = how
     opinions = panel.opinions(torch.from_numpy(rows), torch.arange(1, len(dataset.catalog) + 1))
-    target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1)  # [R]
     log_p = opinions.log_p(1.0)  # [M, R, N]
+    target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1).to(log_p.device)  # [R]
     judged = Judged.of(log_p, target, opinions.present, panel.optimism)
     weight = weigh(rows, judged)  # [M, R]
     plain = mixture(log_p, weight)  # [R, N]
@@ -205,4 +205,4 @@ def _chunk(
         "teachers_nll": mean_over_teachers(-(confidence + _LEAST).log(), opinions.present),
         "consistency": mean_over_teachers(judged.consistency, opinions.present),
     }
-    return {name: value.numpy() for name, value in found.items()}
+    return {name: value.cpu().numpy() for name, value in found.items()}

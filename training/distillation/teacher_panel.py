@@ -27,11 +27,11 @@ class Opinions:
 
 
 class TeacherPanel:
-    """Teachers answer on the processor, where their memories lie; what they say goes to the student's device."""
+    """Teachers answer on the student's device; the rows of their memories come from the disk as they are asked for."""
 
     def __init__(self, memories: Sequence[Memory], device: torch.device) -> None:
         """M teachers, in the order in which they are answered for."""
-        self.memories = tuple(memories)
+        self.memories = tuple(one.on(device) for one in memories)
         self._device = device
 
     @property
@@ -52,21 +52,20 @@ class TeacherPanel:
             candidates: catalogue indices: int64[C], the same for all rows, or int64[R, C].
             blocked: bool[R, C], candidates that are none in this row.
         """
-        flat, asked = rows.cpu().numpy(), candidates.cpu()  # [R], [C] or [R, C]
+        flat, asked = rows.cpu().numpy(), candidates.to(self._device)  # [R], [C] or [R, C]
         answers = [one.logits(flat, asked) for one in self.memories]
-        logits = torch.stack([logits for logits, _ in answers]).to(self._device)  # [M, R, C]
+        logits = torch.stack([logits for logits, _ in answers])  # [M, R, C]
         if blocked is not None:
             logits = logits.masked_fill(blocked, -torch.inf)  # [M, R, C]
-        return Opinions(logits, torch.stack([present for _, present in answers]).to(self._device))
+        return Opinions(logits, torch.stack([present for _, present in answers]))  # [M, R, C], [M, R]
 
     def vectors(self, teacher: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         """User vectors float[R, D_m] of one `with_vectors`, and which of the rows it scored, bool[R]."""
-        users, present = self._towers(teacher).users_at(rows.cpu().numpy())  # [R, D_m], [R]
-        return users.to(self._device), present.to(self._device)
+        return self._towers(teacher).users_at(rows.cpu().numpy())  # [R, D_m], [R]
 
     def item_vectors(self, teacher: int) -> Tensor:
         """float[N+1, D_m] of one `with_vectors`."""
-        return self._towers(teacher).items.to(self._device)  # [N+1, D_m]
+        return self._towers(teacher).items  # [N+1, D_m]
 
     def _towers(self, teacher: int) -> TeacherMemory:
         memory = self.memories[teacher]

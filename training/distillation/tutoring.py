@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from training.distillation.gate_weighing import gate_weights
 from training.distillation.open_rows import OpenRows
 from training.distillation.pair_answers import PairAnswers, PairTutor
 from training.distillation.recipe import DistillConfig
-from training.distillation.row_gate import RowGate
+from training.distillation.row_gate import RowGate, RowGateConfig
 from training.distillation.rows import Row, Teaching
 from training.distillation.soft_targets import Keeping, SoftTargets, Weigh, soft_targets
 from training.distillation.teacher_panel import TeacherPanel
+from training.distillation.trust import teacher_trust
 from training.distillation.tutors.alignment_tutor import AlignmentTutor
 from training.distillation.tutors.candidate_tutor import CandidateTutor
 from training.distillation.tutors.dllm2rec_tutor import Dllm2RecTutor
@@ -107,7 +108,7 @@ def tutoring(row: Row, config: DistillConfig, material: TeachingMaterial) -> Tut
     if teaching.lesson == "label smoothing":
         weight = config.smoothing / (1 - config.smoothing)
         return Tutoring([(weight, SmoothingTutor())], pair_tutors=[(weight, PairSmoothingTutor())])
-    teachers = heard(teaching, material.knowledge, material.dataset)
+    teachers = heard(teaching, material.knowledge, material.dataset).on(config.fit.pick_device())
     if teaching.lesson == "none":
         return Tutoring(heard=teachers)
     staff = _Staff(teaching, config, material, teachers)
@@ -138,7 +139,7 @@ class _Staff:
 
     @cached_property
     def panel(self) -> TeacherPanel:
-        return TeacherPanel(self.teachers.memories, self.config.fit.pick_device())
+        return TeacherPanel(self.teachers.memories, self.teachers.device)
 
     @property
     def targets_if_made(self) -> SoftTargets | None:
@@ -168,11 +169,14 @@ class _Staff:
 
     def _gate(self) -> RowGate | None:
         """Each tutor's own: it remembers how well the student did by the scores that this tutor marks."""
-        gate = self.config.gate
+        gate = self.config.gate or (RowGateConfig() if self.teaching.gated else None)
         return RowGate(self.targets.agreement, self.targets.label_nll, gate) if gate else None
 
     def _weigh(self) -> tuple[str, Weigh]:
         teaching, gate = self.teaching, self.config.learned_gate
         if teaching.weighting == "learned" and len(self.teachers) > 1:
             return f"learned {gate}", gate_weights(self.material.dataset, self.teachers, gate)
+        if teaching.trusted and len(self.teachers) > 1:
+            trust = teacher_trust(self.material.dataset, self.teachers.memories)  # [M]
+            return f"trusted {teaching.powers}", lambda _, judged: weights(teaching, replace(judged, trust=trust))
         return f"{teaching.weighting} {teaching.powers}", lambda _, judged: weights(teaching, judged)

@@ -29,6 +29,8 @@ class Judged:
     """b, float[M, R] (equation 4)"""
     optimism: Tensor | None = None
     """delta, float[M]: what is taken off ln a, for these rows were trained on; None: nothing"""
+    trust: Tensor | None = None
+    """pi, float[M]: the prior over teachers; None: uniform"""
 
     @classmethod
     def of(cls, log_p: Tensor, target: Tensor, present: Tensor, optimism: Tensor | None = None) -> Judged:
@@ -37,9 +39,10 @@ class Judged:
 
     @property
     def confidence(self) -> Tensor:
-        """a, float[M, R] (equation 3), each teacher's optimism taken off."""
+        """a, float[M, R] (equation 3), each teacher's optimism taken off, times how far it is trusted."""
         said = label_confidence(self.log_p, self.target)  # [M, R]
-        return said if self.optimism is None else said * (-self.optimism[:, None]).exp()  # [M, R]
+        said = said if self.optimism is None else said * (-self.optimism[:, None]).exp()  # [M, R]
+        return said if self.trust is None else said * self.trust[:, None]  # [M, R]
 
 
 def weights(teaching: Teaching, judged: Judged) -> Tensor:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from training.artefacts import read_record
 from training.dataset import Dataset
+from training.devices import pick_device
 from training.distillation.distill import load_student
 from training.evaluation.baselines import floors
 from training.evaluation.metrics import summary
@@ -53,7 +54,7 @@ def serving_losses(folders: Sequence[Path], dataset: Dataset) -> dict[str, Servi
 
 def _scorers(folders: Sequence[Path], dataset: Dataset, *, with_floors: bool) -> Iterator[tuple[str, Scorer]]:
     for folder in folders:
-        yield str(folder), scorer_of(load_model(folder, dataset))
+        yield str(folder), scorer_of(load_model(folder, dataset).to(pick_device()))
     if with_floors:
         yield from floors(dataset.interactions, dataset.split, len(dataset.catalog)).items()
 

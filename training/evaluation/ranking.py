@@ -75,16 +75,28 @@ def ranks_by_protocol(scorer: Scorer, interactions: Interactions, rows: Evaluati
     return {protocol: np.concatenate([chunk[protocol] for chunk in chunks]) for protocol in PROTOCOLS}
 
 
-def _ranks(
-    scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocols: tuple[Masking, ...]
-) -> Iterator[dict[Masking, Ranks]]:
+def score_chunks(
+    scorer: Scorer, interactions: Interactions, rows: EvaluationRows
+) -> Iterator[tuple[NDArray[np.float32], NDArray[np.int64]]]:
+    """The scores of some rows at a time, float32[E, N+1] with -inf for PAD, and their flat rows int64[E].
+
+    Raises:
+        SplitImpossible: there is no row.
+    """
     if not len(rows):
         raise SplitImpossible("nobody to evaluate on: this part of the split has no user")
     for start in range(0, len(rows), _CHUNK):
         chunk = rows.row[start : start + _CHUNK]  # [E]
-        target = interactions.item[chunk].astype(np.int64)  # [E]
         scores = scorer.scores(interactions, chunk)  # [E, N+1]
         scores[:, PAD] = -np.inf
+        yield scores, chunk
+
+
+def _ranks(
+    scorer: Scorer, interactions: Interactions, rows: EvaluationRows, protocols: tuple[Masking, ...]
+) -> Iterator[dict[Masking, Ranks]]:
+    for scores, chunk in score_chunks(scorer, interactions, rows):
+        target = interactions.item[chunk].astype(np.int64)  # [E]
         found = {"unmasked": rank_of_target(scores, target)} if "unmasked" in protocols else {}
         if "masked" in protocols:
             _mask_history(scores, interactions, chunk)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.ranking import PROTOCOLS, Masking
-from training.study.findings import Findings, RanksByProtocol
+from training.evaluation.repeat_offset import RepeatAware
+from training.study.findings import Findings, RanksByProtocol, RunFinding
 from training.study.significance import BootstrapConfig, Estimate, estimates, holm, user_values
 
 Kind = Literal["student", "ensemble", "teacher", "floor"]
@@ -23,6 +24,8 @@ CONTROLS = ("C1", "C2", "C3", "C4", "C5")
 """What a gain must be more than, to be a gain by what teachers know of the user."""
 BROKEN = "C7"
 """One teacher of shuffled rows among the others."""
+BROKEN_BUT_GATED = "C9"
+"""The same behind the no-harm gate."""
 TO_CLEAR = ("item-kNN", "last-item Markov")
 """Floors without which a student is worth nothing to a user."""
 COMPARED = ("ndcg@10", "recall@10")
@@ -42,6 +45,8 @@ class Entry:
     meaning: str
     kind: Kind
     seeds: tuple[RanksByProtocol, ...]
+    repeat_aware: tuple[RepeatAware, ...] = ()
+    """One a seed; empty: not measured."""
 
     def values(self, protocol: Masking, metric: str) -> NDArray[np.float64]:
         """What each user adds to the metric, the mean over seeds: float64[E]."""
@@ -66,11 +71,15 @@ Lineup = Mapping[str, Entry]
 def lineup(findings: Findings, student: str) -> dict[str, Entry]:
     """The rows of one student, then the references in the order ensemble, teachers, floors."""
     rows = {
-        row: Entry(row, runs[0].meaning, "student", tuple(run.ranks for run in runs))
+        row: Entry(row, runs[0].meaning, "student", tuple(run.ranks for run in runs), _repeat_aware(runs))
         for row, runs in findings.of(student).items()
     }
+
+    def aware(name: str) -> tuple[RepeatAware, ...]:
+        return (findings.repeat_aware[name],) if name in findings.repeat_aware else ()
+
     others = [
-        Entry(name, _REFERENCE_MEANINGS[findings.kind(name)], _kind(findings, name), (ranks,))
+        Entry(name, _REFERENCE_MEANINGS[findings.kind(name)], _kind(findings, name), (ranks,), aware(name))
         for name, ranks in findings.references.items()
     ]
     order = ("ensemble", "teacher", "floor")
@@ -105,6 +114,12 @@ def compare(entries: Lineup, config: BootstrapConfig) -> tuple[Difference, ...]:
         ],
         entries,
     )
+
+
+def _repeat_aware(runs: Sequence[RunFinding]) -> tuple[RepeatAware, ...]:
+    """Of all seeds, or of none."""
+    found = tuple(run.repeat_aware for run in runs if run.repeat_aware is not None)
+    return found if len(found) == len(runs) else ()
 
 
 def _kind(findings: Findings, name: str) -> Kind:

@@ -24,6 +24,8 @@ class RowCost(Config):
     """The mean over seeds; None: no curve was kept."""
     peak_memory_mb: float | None
     """The largest over seeds; None: not measured."""
+    devices: tuple[str, ...] = ()
+    """What the runs were trained on; empty: not known."""
 
 
 class KnowledgeReport(Config):
@@ -58,4 +60,5 @@ def _cost(row: str, runs: Sequence[RunFinding], base: float) -> RowCost:
         relative_seconds=seconds / base if base > 0 else None,
         epochs=mean(epochs) if epochs else None,
         peak_memory_mb=max(memory, default=None),
+        devices=tuple(sorted({run.device for run in runs if run.device})),
     )

@@ -13,6 +13,7 @@ from training.arrays import read_only
 from training.artefacts import CurvePoint
 from training.evaluation.metrics import Ranks
 from training.evaluation.ranking import PROTOCOLS, Masking
+from training.evaluation.repeat_offset import RepeatAware
 
 ENSEMBLE = "C6"
 """The name, among the references, of the teachers' own mixture: the ceiling."""
@@ -48,6 +49,10 @@ class RunFinding:
     """[M] mean weight of each teacher, in the order of the study's teachers; 0 for one that the row does not hear."""
     weight_sample: NDArray[np.float32] | None = None
     """[S', M] the weights of some train rows."""
+    repeat_aware: RepeatAware | None = None
+    """Unmasked ranks with an offset on what was seen; None: not measured."""
+    device: str = ""
+    """What it was trained on; empty: not known."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", _checked_ranks(self.ranks, self.label))
@@ -109,6 +114,8 @@ class Findings:
     """Student -> NDCG@10 without distillation, unmasked, in the published table of the SAME data and split."""
     config: Mapping[str, JsonValue] = field(default_factory=dict)
     """The recipe, as JSON."""
+    repeat_aware: Mapping[str, RepeatAware] = field(default_factory=dict)
+    """Reference -> its ranks with an offset of its own."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "history_length", read_only(self.history_length, np.int64))

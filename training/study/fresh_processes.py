@@ -1,7 +1,12 @@
-"""Trainings side by side, each in a process of its own: so is its peak memory, and what it prints goes to a log."""
+"""Trainings side by side, each in a process of its own: so is its peak memory, and what it prints goes to a log.
+
+The processes are forked from one that has imported what trainings need and nothing else has happened in: torch alone
+takes seconds to import, of which a study of hundreds of runs would have hundreds.
+"""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
@@ -17,6 +22,8 @@ from training.config import ConfigError
 from training.progress import progress_bar
 
 LOG = "log.txt"
+_IMPORTED = [__name__, "training.distillation.distill", "training.study.runs"]
+"""Before a process is forked; none of them touches a GPU or starts a thread when it is imported."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +37,27 @@ class Work:
 
 
 def in_fresh_processes(title: str, works: Sequence[Work], jobs: int, done_before: int = 0) -> None:
-    """Do all, `jobs` at a time; with more than one each has a single thread.
+    """Do all, `jobs` at a time; with more than one each has a single thread. One that fails does not stop the others.
 
     Raises:
-        ConfigError: one failed; its log is named, those that were not begun are left out, those at work are waited for.
+        ConfigError: some failed: the first is told with its log, the others are named.
     """
+    context = get_context("forkserver")
+    context.set_forkserver_preload(_IMPORTED)
+    failed: list[tuple[Work, BaseException]] = []
     with progress_bar(title, len(works) + done_before) as bar:
         bar.advance("done before", steps=done_before)
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
             waiting = {pool.submit(_logged, one, 1 if jobs > 1 else None): one for one in works}
             for future in as_completed(waiting):
                 work, error = waiting[future], future.exception()
                 if error is not None:
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    raise ConfigError(f"{work.label} failed: {error}; its log: {work.folder / LOG}") from error
-                bar.advance(work.label)
+                    failed.append((work, error))
+                bar.advance(f"{work.label} FAILED" if error else work.label)
+    if failed:
+        work, error = failed[0]
+        others = "".join(f"; {one.label} failed, too" for one, _ in failed[1:])
+        raise ConfigError(f"{work.label} failed: {error}; its log: {work.folder / LOG}{others}") from error
 
 
 def _logged(work: Work, threads: int | None) -> None:
@@ -53,4 +66,8 @@ def _logged(work: Work, threads: int | None) -> None:
         torch.set_num_threads(threads)
     work.folder.mkdir(parents=True, exist_ok=True)
     with (work.folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
-        work.do()
+        try:
+            work.do()
+        except Exception:
+            traceback.print_exc()  # what is raised goes to who waits, where it happened goes to the log
+            raise

@@ -67,6 +67,8 @@ class StudentPart:
     pairs: dict[Masking, tuple[tuple[Difference, Difference], ...]]
     """Comparisons between rows other than A0: (NDCG@10, Recall@10)."""
     pictures: tuple[Picture, ...]
+    aware: tuple[RowReport, ...]
+    """The lines that were ranked with an offset on what was seen."""
 
 
 def write_page(findings: Findings, report: Report, folder: Path) -> Path:
@@ -146,6 +148,7 @@ def _part(report: Report, student: StudentReport, drawn: Iterable[tuple[Plot, Pi
         tables={protocol: _lines(student, protocol) for protocol in protocols},
         pairs={protocol: _pairs(student, protocol) for protocol in protocols},
         pictures=tuple(picture for plot, picture in drawn if plot.student == student.student),
+        aware=tuple(row for row in student.rows if row.repeat_aware is not None),
     )
 
 

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
+from training.devices import pick_device
 from training.evaluation.baselines import floors
 from training.evaluation.ranking import Scorer, ranks_by_protocol
+from training.evaluation.repeat_offset import RepeatAware, repeat_aware
 from training.interactions import Interactions
 from training.knowledge import TeacherKnowledge
 from training.memory import Memory
@@ -29,18 +31,24 @@ class MemoryScorer:
         del interactions
         log_p = torch.stack([one.held_out_log_p(rows) for one in self.memories])  # [M, E, N]
         mixed = log_p.logsumexp(dim=0)  # [E, N]: ln M more than the mean, for every item
-        return np.pad(mixed.numpy(), ((0, 0), (1, 0)), constant_values=-np.inf)  # [E, N+1]
+        return np.pad(mixed.cpu().numpy(), ((0, 0), (1, 0)), constant_values=-np.inf)  # [E, N+1]
 
 
-def references(dataset: Dataset, knowledge: TeacherKnowledge) -> dict[str, RanksByProtocol]:
-    """Name -> ranks of the test users' targets."""
+def references(
+    dataset: Dataset, knowledge: TeacherKnowledge
+) -> tuple[dict[str, RanksByProtocol], dict[str, RepeatAware]]:
+    """Name -> ranks of the test users' targets, without and with an offset on what was seen."""
+    memories = [one.on(pick_device()) for one in knowledge.teachers]
     scorers: Mapping[str, Scorer] = {
         **floors(dataset.interactions, dataset.split, len(dataset.catalog)),
-        **{name: MemoryScorer([one]) for name, one in zip(names(knowledge), knowledge.teachers, strict=True)},
-        ENSEMBLE: MemoryScorer(knowledge.teachers),
+        **{name: MemoryScorer([one]) for name, one in zip(names(knowledge), memories, strict=True)},
+        ENSEMBLE: MemoryScorer(memories),
     }
     rows = dataset.split.test
-    return {name: ranks_by_protocol(one, dataset.interactions, rows) for name, one in scorers.items()}
+    plain: dict[str, RanksByProtocol] = {
+        name: ranks_by_protocol(one, dataset.interactions, rows) for name, one in scorers.items()
+    }
+    return plain, {name: repeat_aware(one, dataset) for name, one in scorers.items()}
 
 
 def names(knowledge: TeacherKnowledge) -> tuple[str, ...]:

@@ -57,6 +57,9 @@ class RowReport(Config):
     kind: Kind
     seeds: int
     metrics: dict[Masking, dict[str, Statistic]]
+    repeat_aware: dict[str, Statistic] | None = None
+    """Unmasked, with an offset on what was seen, fitted on the calibration half of validation; `offset` among them.
+    None: not measured."""
 
 
 class StudentReport(Config):
@@ -172,7 +175,15 @@ def _row(entry: Entry) -> RowReport:
             protocol: {metric: _statistic([one[metric] for one in seeds]) for metric in METRICS}
             for protocol, seeds in found.items()
         },
+        repeat_aware=_repeat_aware(entry),
     )
+
+
+def _repeat_aware(entry: Entry) -> dict[str, Statistic] | None:
+    if not entry.repeat_aware:
+        return None
+    seeds = [{**summary(one.ranks), "offset": one.offset} for one in entry.repeat_aware]
+    return {name: _statistic([one[name] for one in seeds]) for name in (*METRICS, "offset")}
 
 
 def _statistic(seeds: list[float]) -> Statistic:

@@ -16,6 +16,7 @@ from training.distillation.recipe import DistillConfig
 from training.distillation.rows import study_row
 from training.distillation.self_teacher import load_any_teacher
 from training.evaluation.ranking import PROTOCOLS, ranks_by_protocol
+from training.evaluation.repeat_offset import RepeatAware, repeat_aware
 from training.evaluation.scoring import scorer_of
 from training.knowledge import RECORD as KNOWLEDGE
 from training.knowledge import gather
@@ -79,9 +80,13 @@ def carry_out(run: Run) -> None:
     knowledge = _own_knowledge(run, dataset) if run.row == SELF_TAUGHT else run.knowledge
     distill(Assignment(run.student, run.row, knowledge), dataset, run.recipe, run.folder)
     student, _ = load_student(run.folder, dataset)
-    ranks = ranks_by_protocol(scorer_of(student), dataset.interactions, dataset.split.test)
+    scorer = scorer_of(student.to(run.recipe.fit.pick_device()))
+    ranks = ranks_by_protocol(scorer, dataset.interactions, dataset.split.test)
+    aware = repeat_aware(scorer, dataset)
     partial = run.folder / f".{RANKS}.{os.getpid()}.npz"
-    np.savez(partial, unmasked=ranks["unmasked"], masked=ranks["masked"])
+    np.savez(
+        partial, unmasked=ranks["unmasked"], masked=ranks["masked"], aware=aware.ranks, offset=np.array(aware.offset)
+    )
     partial.replace(run.folder / RANKS)
 
 
@@ -102,17 +107,20 @@ def finding(run: Run, teachers: int) -> RunFinding:
     weights, sample = _weights(record, row.teaching.only if row.teaching else None, teachers)
     with np.load(run.folder / RANKS, allow_pickle=False) as arrays:
         ranks: RanksByProtocol = {protocol: arrays[protocol] for protocol in PROTOCOLS}
+        aware = RepeatAware(arrays["aware"], float(arrays["offset"]))
     return RunFinding(
         student=run.student,
         row=run.row,
         meaning=row.meaning,
         seed=run.seed,
         ranks=ranks,
+        repeat_aware=aware,
         validation=record.curve[record.best_epoch - 1].validation,
         curve=record.curve,
         seconds=record.seconds,
         parameters=record.parameters,
         peak_memory_mb=record.peak_memory_mb,
+        device=record.device,
         weights=weights,
         weight_sample=sample,
     )

@@ -42,6 +42,8 @@ class Plan:
     seeds: int = 3
     jobs: int = 1
     """Runs side by side."""
+    train: bool = True
+    """False: what is done is told, and nothing is trained."""
 
     def runs(self, config: StudyConfig, knowledge: TeacherKnowledge) -> list[Run]:
         """All of them, first seeds first, so that an interrupted study has something of every row.
@@ -80,7 +82,7 @@ def study(plan: Plan, config: StudyConfig) -> Report:
     """
     dataset = Dataset.read(plan.data)
     knowledge = TeacherKnowledge.read(plan.knowledge, dataset)
-    runs = plan.runs(config, knowledge)
+    runs = plan.runs(config, knowledge) if plan.train else []
     _carry_out([one for one in runs if one.row != SELF_TAUGHT], plan.jobs)
     _carry_out([one for one in runs if one.row == SELF_TAUGHT], plan.jobs)
     return summarise(plan, config, (dataset, knowledge))
@@ -108,6 +110,7 @@ def findings(
     count = Popularity.fit(interactions, dataset.split, len(dataset.catalog)).count  # [N+1]
     teachers = names(knowledge)
     costs = zip(teachers, knowledge.teachers, strict=True)
+    plain, aware = references(dataset, knowledge)
     return Findings(
         dataset=dataset.name,
         split=dataset.split.name,
@@ -115,7 +118,8 @@ def findings(
         runs=tuple(runs),
         history_length=rows - interactions.offsets[interactions.user[rows]],
         target_popularity=count[interactions.item[rows]].astype(np.int64),
-        references=references(dataset, knowledge),
+        references=plain,
+        repeat_aware=aware,
         knowledge=tuple(KnowledgeCost(name, one.entry.bytes, one.entry.seconds) for name, one in costs),
         published=config.published,
         config=config.model_dump(mode="json"),

@@ -10,6 +10,7 @@ from training.evaluation.ranking import Masking
 from training.study.comparisons import (
     BASE,
     BROKEN,
+    BROKEN_BUT_GATED,
     CONTROLS,
     FULL,
     MAIN_METRIC,
@@ -69,7 +70,8 @@ def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
         _nowhere_worse(evidence),
         _controls(evidence),
         _shuffled(evidence),
-        _broken(evidence),
+        _broken(evidence, BROKEN, "one teacher of shuffled rows among the others (C7) does no harm"),
+        _broken(evidence, BROKEN_BUT_GATED, "nor does it behind the no-harm gate (C9)"),
         _floors(evidence),
     ]
     if evidence.student == MOST_LIKE_PUBLISHED:
@@ -164,9 +166,9 @@ def _shuffled(evidence: Evidence) -> Verdict:
     return _verdict(evidence, text, None if one is None else not one.above_zero, "" if one is None else _pair(one))
 
 
-def _broken(evidence: Evidence) -> Verdict:
-    one = evidence.difference(BROKEN, (BASE,))
-    text = "one teacher of shuffled rows among the others (C7) does no harm: not below A0 on average"
+def _broken(evidence: Evidence, row: str, text: str) -> Verdict:
+    one = evidence.difference(row, (BASE,))
+    text = f"{text}: not below A0 on average"
     return _verdict(evidence, text, None if one is None else one.estimate >= 0, "" if one is None else _pair(one))
 
 

@@ -11,7 +11,7 @@ train row is answered by the model that never met its user: exact leave-one-user
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from service.bundle import PAD
 from training.config import Config, ConfigError
+from training.devices import pick_device
 from training.interactions import Interactions
 from training.sequences import sequences_at
 from training.splits import Split
@@ -52,19 +53,24 @@ class Ease:
 
     @classmethod
     def fit(cls, config: EaseConfig, interactions: Interactions, split: Split, items: int) -> Ease:
-        """From the train rows of a catalogue of N items.
+        """From the train rows of a catalogue of N items; inverted on the GPU where there is one, and left there.
 
         Raises:
             ConfigError: the catalogue is too large.
         """
         if items > MOST_ITEMS:
             raise ConfigError(f"ease: {items:,} items; its matrix of items by items is for {MOST_ITEMS:,} at most")
-        gram = torch.eye(items, dtype=torch.float64) * config.ridge  # [N, N]
+        device = pick_device()
+        gram = torch.eye(items, dtype=torch.float64, device=device) * config.ridge  # [N, N]
         users = np.arange(len(interactions.offsets) - 1)
         for some in np.array_split(users, max(1, users.size // 4096)):
-            met = _met(interactions, split, some, items).double()  # [U', N]
+            met = _met(interactions, split, some, items).to(device).double()  # [U', N]
             gram += met.T @ met  # [N, N]
         return cls(config, torch.linalg.inv(gram).float(), interactions, split)
+
+    def on(self, device: torch.device) -> Ease:
+        """The same model, its matrix on a device."""
+        return replace(self, inverse=self.inverse.to(device))
 
     @property
     def items(self) -> int:
@@ -84,21 +90,22 @@ class Ease:
         if not leave_out:
             return recent - mixed / diagonal  # [R, N]
         users, of = np.unique(self.interactions.user[rows].astype(np.int64), return_inverse=True)  # [U'], [R]
-        met = _met(self.interactions, self.split, users, self.items)  # [U', N]
+        met = _met(self.interactions, self.split, users, self.items).to(self.inverse.device)  # [U', N]
         moved = met @ self.inverse  # a, [U', N]
         scale = 1 / (1 - (met * moved).sum(dim=1, keepdim=True))  # [U', 1]
         without = diagonal + scale * moved.square()  # the diagonal of P', [U', N]
-        place = torch.from_numpy(of)  # [R]
+        place = torch.from_numpy(of).to(self.inverse.device)  # [R]
         share = scale[place] * (recent * moved[place]).sum(dim=1, keepdim=True)  # [R, 1]
         return recent - (mixed + share * moved[place]) / without[place]  # [R, N]
 
     def _recent(self, rows: NDArray[np.int64]) -> Tensor:
         """What each item of the histories counts, by its newest place: float[R, N]."""
-        history = torch.from_numpy(sequences_at(self.interactions, rows, self.config.max_history).history.copy())
-        length = history.shape[1]
-        worth = self.config.decay ** torch.arange(length - 1, -1, -1, dtype=torch.float)  # [L]
-        found = torch.zeros(len(rows), self.items + 1)  # [R, N+1]
-        found.scatter_reduce_(1, history, worth.expand_as(history), "amax")  # [R, N+1]
+        device = self.inverse.device
+        history = sequences_at(self.interactions, rows, self.config.max_history).history  # [R, L]
+        met = torch.from_numpy(history.copy()).to(device)  # [R, L]
+        worth = self.config.decay ** torch.arange(met.shape[1] - 1, -1, -1, dtype=torch.float, device=device)  # [L]
+        found = torch.zeros(len(rows), self.items + 1, device=device)  # [R, N+1]
+        found.scatter_reduce_(1, met, worth.expand_as(met), "amax")  # [R, N+1]
         return found[:, PAD + 1 :]  # [R, N]
 
 

@@ -33,7 +33,9 @@ def test_the_ensemble_is_the_mean_of_the_distributions(markov: Dataset, both_kno
 def test_everything_that_stands_beside_the_students_is_there(markov: Dataset, both_known: Path) -> None:
     knowledge = TeacherKnowledge.read(both_known, markov)
     torch.manual_seed(0)
-    found = references(markov, knowledge)
+    found, aware = references(markov, knowledge)
     assert names(knowledge) == ("unisrec", "unisrec 2")
     assert set(found) == {"popularity", "item-kNN", "last-item Markov", "unisrec", "unisrec 2", ENSEMBLE}
+    assert set(aware) == set(found)
+    assert all(one.ranks.size == len(markov.split.test) for one in aware.values())
     assert all(len(ranks["masked"]) == len(markov.split.test) for ranks in found.values())

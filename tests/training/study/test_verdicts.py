@@ -12,8 +12,20 @@ from training.study.verdicts import Evidence, Verdict, p_value, sentence, signed
 SURE, UNSURE, LOSS = (0.01, 0.002, 0.018), (0.004, -0.003, 0.011), (-0.01, -0.018, -0.002)
 GOOD = {("A7", "A4"): SURE, ("A4", "A2"): UNSURE, ("A1", "A0"): UNSURE, ("A2", "A0"): SURE, ("A7", "A0"): SURE}
 GOOD |= {("A7", control): SURE for control in ("C1", "C2", "C3", "C4", "C5")} | {("C3", "A0"): LOSS}
-GOOD |= {("C7", "A0"): UNSURE, ("A7", "item-kNN"): SURE, ("A7", "last-item Markov"): SURE}
-PLACES = ("more", "at least", "single", "nowhere", "controls", "shuffled", "broken", "floors", "closed", "published")
+GOOD |= {("C7", "A0"): UNSURE, ("C9", "A0"): UNSURE, ("A7", "item-kNN"): SURE, ("A7", "last-item Markov"): SURE}
+PLACES = (
+    "more",
+    "at least",
+    "single",
+    "nowhere",
+    "controls",
+    "shuffled",
+    "broken",
+    "gated",
+    "floors",
+    "closed",
+    "published",
+)
 
 
 def estimate(figures: tuple[float, float, float]) -> Estimate:
@@ -70,6 +82,7 @@ def test_all_hold_where_all_is_well() -> None:
         ("controls", ("A7", "C4"), UNSURE),
         ("shuffled", ("C3", "A0"), SURE),
         ("broken", ("C7", "A0"), LOSS),
+        ("gated", ("C9", "A0"), LOSS),
         ("floors", ("A7", "last-item Markov"), UNSURE),
     ],
 )
@@ -89,6 +102,7 @@ def test_each_fails_for_its_own_reason(name: str, pair: tuple[str, str], figures
         ("controls", ("A7", "C2")),
         ("shuffled", ("C3", "A0")),
         ("broken", ("C7", "A0")),
+        ("gated", ("C9", "A0")),
     ],
 )
 def test_what_is_not_measured_neither_holds_nor_fails(name: str, pair: tuple[str, str]) -> None:
@@ -133,8 +147,8 @@ def test_near_to_what_is_published(base: float, *, holds: bool) -> None:
 
 
 def test_of_other_students_no_share_and_no_published_figure_is_asked() -> None:
-    assert tuple(judged(student="gru4rec")) == PLACES[:8]
-    assert len(verdicts(Evidence("sasrec", "masked", (), (), None, None, None))) == 9
+    assert tuple(judged(student="gru4rec")) == PLACES[:9]
+    assert len(verdicts(Evidence("sasrec", "masked", (), (), None, None, None))) == 10
 
 
 @pytest.mark.parametrize(
