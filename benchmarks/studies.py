@@ -19,8 +19,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.study_page import write_page
-from benchmarks.teachers import TARGETS, TEACHERS, Places
+from benchmarks.study_page import TWO_CORES, write_page
+from benchmarks.teachers import STUDIED, TARGETS, TEACHERS, Places
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
@@ -47,7 +47,8 @@ _PLAN = (
     Part(("fm", "gru4rec", "lightgcn", "deepfm"), ("A0", "A1", "A16", "A4", "A7"), 3),
     Part(("sasrec",), (), 3),
 )
-PLANS: dict[str, tuple[Part, ...]] = dict.fromkeys(TARGETS, _PLAN)
+
+PLANS: dict[str, tuple[Part, ...]] = {**dict.fromkeys(TARGETS, _PLAN), TWO_CORES: (Part(("sasrec",), (), 2),)}
 """Data set -> what is trained, in this order: what success is judged by comes first."""
 
 
@@ -57,22 +58,26 @@ def run(
     build: Annotated[Path, typer.Option(help="Where data sets and teachers lie.")] = Path("build"),
     jobs: Annotated[int, typer.Option(help="Trainings side by side.", min=1)] = 2,
     parts: Annotated[int, typer.Option(help="Only the first parts of the plan; 0: all.", min=0)] = 0,
+    teacher: Annotated[list[str] | None, typer.Option(help="Only these are heard, and the linear one.")] = None,
+    keep_as: Annotated[str, typer.Option(help="Under another name than the data set's, with a plan of its own.")] = "",
 ) -> None:
     """Gather, train what is not trained yet, store the report."""
-    places, out = Places(Path(), build), build / "studies" / name
+    places, out, kept_as = Places(Path(), build), build / "studies" / name, keep_as or name
     knowledge = build / "knowledge" / name
     if not (knowledge / "knowledge.json").is_file():
-        teachers = [word for one in TEACHERS for word in ("--teacher", str(places.tuned(one, name, (True, 0))))]
+        teachers = [
+            word for one in teacher or TEACHERS for word in ("--teacher", str(places.tuned(one, name, STUDIED)))
+        ]
         _training(
             "gather", *_data(places, name), *teachers, "--rows", str(SAMPLED_ROWS), "--ease", "--out", str(knowledge)
         )
-    for part in PLANS[name][: parts or None]:
+    for part in PLANS[kept_as][: parts or None]:
         students = [word for one in part.students for word in ("--student", one)]
         rows = [word for one in part.rows for word in ("--row", one)]
         options = ("--seeds", str(part.seeds), "--jobs", str(jobs), "--config", str(CONFIGS / name / "study.toml"))
         source = (*_data(places, name), "--knowledge", str(knowledge), "--out", str(out))
         _training("study", *source, *students, *rows, *options)
-        store(out, name)
+        store(out, kept_as)
 
 
 def store(folder: Path, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -29,6 +29,19 @@ calibration half of validation (`training/evaluation/repeat_offset.py`). Publish
 
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
 """
+TWO_CORES = "amazon_scientific_two_cores"
+SAID = {
+    TWO_CORES: "The same data set, every row, with teachers that two cores can pay for (`configs/teachers/two-cores`)"
+    " and two seeds: which way of weighing and teaching is worth what, and what the controls say."
+}
+"""Name -> a word before its tables."""
+COMMANDS = {
+    TWO_CORES: ".venv/bin/python -m benchmarks.teachers run --sets SETS --build build/two-cores"
+    " --recipes configs/teachers/two-cores --target amazon_scientific --teacher unisrec --teacher unim2rec --no-compare\n"
+    ".venv/bin/python -m benchmarks.studies run --set amazon_scientific --build build/two-cores"
+    f" --teacher unisrec --teacher unim2rec --keep-as {TWO_CORES}"
+}
+"""Name -> what makes it, where it is not the plain command."""
 FELL_APART = "seeds fell apart"
 _MARK = {True: "holds", False: "**does not hold**", None: "not measured"}
 
@@ -43,22 +56,24 @@ def write_page(results: Path, docs: Path) -> Path:
     reports = stored(results)
     page = docs / PAGE
     page.write_text(page_text(reports), encoding="utf-8")
-    _draw(reports, docs / "img" / PICTURE)
+    _draw([one for name, one in reports.items() if name == one.dataset], docs / "img" / PICTURE)
     return page
 
 
-def stored(results: Path) -> list[Report]:
-    """Every stored report, by the name of its data set."""
-    return [Report.read(path.parent) for path in sorted(results.glob(f"*/{REPORT}"))]
+def stored(results: Path) -> dict[str, Report]:
+    """Every stored report under the name that it is kept as: its data set's, or another one."""
+    return {path.parent.name: Report.read(path.parent) for path in sorted(results.glob(f"*/{REPORT}"))}
 
 
-def page_text(reports: Sequence[Report]) -> str:
+def page_text(reports: Mapping[str, Report]) -> str:
     """The page."""
-    return "\n".join([_HEAD, *(line for one in reports for line in _section(one))])
+    return "\n".join([_HEAD, *(line for name, one in reports.items() for line in _section(name, one))])
 
 
-def _section(report: Report) -> Iterable[str]:
-    yield f"## {report.dataset}\n"
+def _section(name: str, report: Report) -> Iterable[str]:
+    yield f"## {name}\n"
+    if name in SAID:
+        yield f"{SAID[name]}\n"
     yield f"{report.users:,} test users, teachers {', '.join(report.teachers)}.\n"
     for student in sorted(report.students, key=lambda one: one.student != MAIN_STUDENT):
         yield from _student(student)
@@ -67,7 +82,7 @@ def _section(report: Report) -> Iterable[str]:
         yield "Criteria, SASRec:\n"
         yield from _criteria(main)
     yield from _costs(report)
-    yield f"```\n.venv/bin/python -m benchmarks.studies run --set {report.dataset}\n```\n"
+    yield f"```\n{COMMANDS.get(name, f'.venv/bin/python -m benchmarks.studies run --set {name}')}\n```\n"
 
 
 def _student(student: StudentReport) -> Iterable[str]:

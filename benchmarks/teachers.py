@@ -1,6 +1,7 @@
 """The teachers on real data: pre-trained on four domains, fitted to each target with and without, measured, drawn.
 
     python -m benchmarks.teachers run --sets FOLDER [--jobs 2]      train what is not trained yet, measure it
+    python -m benchmarks.teachers run --sets FOLDER --no-compare    only what the studies need
     python -m benchmarks.teachers draw                              the plot in docs, out of the stored results
 
 FOLDER holds data sets in the form of the source `local`, one folder each. Every training is a command line of its own:
@@ -37,6 +38,8 @@ TARGETS = ("amazon_scientific", "amazon_office_2014", "online_retail", "movies_m
 TEACHERS = ("unisrec", "unim2rec", "recformer")
 SEEDS = {("unisrec", "amazon_scientific"): 3, ("unim2rec", "amazon_scientific"): 3}
 """How many fine-tunings; 1 where nothing stands here: hours on two cores."""
+STUDIED = (True, 0)
+"""Pre-trained, seed 0: the fine-tuning that students learn from."""
 RESULTS = Path("benchmarks/results/teachers")
 PICTURE = Path("docs/img/teachers.png")
 
@@ -121,13 +124,15 @@ def run(
     recipes: Annotated[Path, typer.Option(help="Folder of the recipes.")] = Path("configs/teachers"),
     teacher: Annotated[list[str] | None, typer.Option(help="Only these.")] = None,
     target: Annotated[list[str] | None, typer.Option(help="Only these.")] = None,
+    compare: Annotated[bool, typer.Option(help="Off: only what the studies need, and nothing is measured.")] = True,
 ) -> None:
     """Train what is not trained yet, and measure it."""
     places, teachers, targets = Places(sets, build, recipes), teacher or list(TEACHERS), target or list(TARGETS)
-    _all([places.prepare(name) for name in (*SOURCES, *targets)], 1)
+    _all([places.prepare(name) for name in dict.fromkeys((*SOURCES, *targets))], 1)
     _all([places.pretrain(one) for one in teachers], jobs)
-    _all([places.finetune(*one) for one in _tunings(teachers, targets)], jobs)
-    for name in targets:
+    tunings = _tunings(teachers, targets)
+    _all([places.finetune(*one) for one in tunings if compare or one[2] == STUDIED], jobs)
+    for name in targets if compare else ():
         measure(places, name)
 
 
