@@ -37,7 +37,8 @@ SAID = {
 """Name -> a word before its tables."""
 COMMANDS = {
     TWO_CORES: ".venv/bin/python -m benchmarks.teachers run --sets SETS --build build/two-cores"
-    " --recipes configs/teachers/two-cores --target amazon_scientific --teacher unisrec --teacher unim2rec --no-compare\n"
+    " --recipes configs/teachers/two-cores --target amazon_scientific --teacher unisrec --teacher unim2rec"
+    " --no-compare\n"
     ".venv/bin/python -m benchmarks.studies run --set amazon_scientific --build build/two-cores"
     f" --teacher unisrec --teacher unim2rec --keep-as {TWO_CORES}"
 }
