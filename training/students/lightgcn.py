@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from service.bundle import PAD
 from training.config import Config
+from training.students.adjacency import Adjacency
 from training.students.base import Student, seed_table
 from training.students.user_graph import UserGraph
 from training.two_tower import TwoTower
@@ -63,6 +64,7 @@ class LightGCN(Student):
         self.item_weight: Tensor
         ends = torch.stack([torch.tensor(graph.user), torch.tensor(graph.item)])  # [2, E]
         met = torch.tensor(graph.item_degree)  # [N+1]
+        self._adjacency: Adjacency | None = None
         self.register_buffer("edge", ends, persistent=False)
         self.register_buffer("edge_weight", torch.tensor(graph.weight, dtype=torch.float32), persistent=False)  # [E]
         self.register_buffer("item_weight", torch.where(met > 0, met.clamp(min=1) ** -0.5, 0.0), persistent=False)
@@ -113,14 +115,19 @@ class LightGCN(Student):
     def _layers(self) -> tuple[list[Tensor], list[Tensor]]:
         """e^(0) to e^(K) of users, float[U, D] each, and of items, float[N+1, D] each."""
         users, items = [self.users.weight], [self.items.weight]
-        size = (len(users[0]), len(items[0]))
-        meets = _sparse(self.edge, self.edge_weight, size)  # [U, N+1]
-        met_by = _sparse(self.edge.flip(0), self.edge_weight, size[::-1])  # [N+1, U]
+        graph = self._graph()
         for _ in range(self.layers):
-            at_users, at_items = torch.sparse.mm(meets, items[-1]), torch.sparse.mm(met_by, users[-1])
+            at_users, at_items = graph.at_users(items[-1]), graph.at_items(users[-1])
             users.append(at_users)  # [U, D]
             items.append(at_items)  # [N+1, D]
         return users, items
+
+    def _graph(self) -> Adjacency:
+        """The train graph where the weights are: compressed when it is first asked for there, and kept."""
+        if self._adjacency is None or self._adjacency.device != self.edge.device:
+            size = (self.users.num_embeddings, self.items.num_embeddings)
+            self._adjacency = Adjacency.of(self.edge, self.edge_weight, size)
+        return self._adjacency
 
 
 class ServedLightGCN(TwoTower):
@@ -156,8 +163,3 @@ def pooled(table: Tensor, history: Tensor) -> Tensor:
     counted = ((history != PAD) & ~repeated).to(table.dtype)  # [B, L]
     weight = counted * counted.sum(dim=1, keepdim=True).clamp(min=1).rsqrt()  # [B, L]
     return (weight[..., None] * table[history]).sum(dim=1)  # [B, D]
-
-
-def _sparse(edge: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
-    """Made when it is used: a sparse buffer would be neither saved, moved nor broadcast as others are."""
-    return torch.sparse_coo_tensor(edge, weight, size, check_invariants=False)  # [size]
