@@ -63,6 +63,8 @@ def run(
 ) -> None:
     """Gather, train what is not trained yet, store the report."""
     places, out, kept_as = Places(Path(), build), build / "studies" / name, keep_as or name
+    if kept_as not in PLANS:
+        raise typer.BadParameter(f"--keep-as {kept_as}: planned are {', '.join(PLANS)}")
     knowledge = build / "knowledge" / name
     if not (knowledge / "knowledge.json").is_file():
         teachers = [
@@ -76,12 +78,16 @@ def run(
         rows = [word for one in part.rows for word in ("--row", one)]
         options = ("--seeds", str(part.seeds), "--jobs", str(jobs), "--config", str(CONFIGS / name / "study.toml"))
         source = (*_data(places, name), "--knowledge", str(knowledge), "--out", str(out))
-        _training("study", *source, *students, *rows, *options)
-        store(out, kept_as)
+        try:
+            _training("study", *source, *students, *rows, *options)
+        finally:  # what is done is told though some runs failed
+            store(out, kept_as)
 
 
 def store(folder: Path, name: str) -> None:
-    """Keep what a study found."""
+    """Keep what a study found; nothing where it found nothing."""
+    if not (folder / "report.json").is_file():
+        return
     kept = RESULTS / name
     kept.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(folder / "report.json", kept / "report.json")

@@ -110,7 +110,7 @@ class ModelRecord(Config):
     seconds: float
     """Wall time of the training."""
     device: str = ""
-    """What it was trained on; empty: not noted."""
+    """What it was trained on, at its end; empty: not noted."""
     peak_memory_mb: float | None = None
     """Of the process, all that it had loaded included; None: not measured."""
     weights_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")

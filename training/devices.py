@@ -10,10 +10,10 @@ DeviceChoice = Literal["auto", "cpu", "cuda"]
 
 
 def pick_device(wanted: DeviceChoice = "auto") -> torch.device:
-    """The device of a name; `auto`: the GPU where there is one, else the processor."""
+    """The device of a name; `auto`: the first GPU that this process sees, else the processor."""
     if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(wanted)
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device("cuda:0" if wanted == "cuda" else wanted)  # as tensors there say it, so that equal is equal
 
 
 def device_name(device: torch.device) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from training.artefacts import CurvePoint
 from training.config import Config, ConfigError
-from training.devices import DeviceChoice, pick_device
+from training.devices import DeviceChoice, device_name, pick_device
 from training.processes import Processes
 from training.progress import ProgressBar, progress_bar
 
@@ -93,6 +93,8 @@ class Fitted:
     curve: tuple[CurvePoint, ...]
     best_epoch: int
     seconds: float
+    device: str = ""
+    """Where the last epoch was trained."""
 
     @property
     def best(self) -> CurvePoint:
@@ -178,7 +180,8 @@ def fit(task: Task, config: FitConfig, folder: Path) -> Fitted:
             bar.advance(f"loss {point.loss:.4f}, validation {point.validation:.4f}, best epoch {run.best_epoch}")
     task.model.load_state_dict(run.best)
     task.model.eval()
-    return Fitted(tuple(run.curve), run.best_epoch, sum(point.seconds for point in run.curve))
+    seconds = sum(point.seconds for point in run.curve)
+    return Fitted(tuple(run.curve), run.best_epoch, seconds, device_name(run.device))
 
 
 def forget(folder: Path) -> None:

@@ -24,7 +24,6 @@ from training.artefacts import (
 )
 from training.config import ConfigError
 from training.dataset import Dataset
-from training.devices import device_name
 from training.distillation.lessons import lesson, require_teachable
 from training.distillation.recipe import DistillConfig
 from training.distillation.rows import Row, study_row
@@ -120,7 +119,7 @@ def _record(
         curve=fitted.curve,
         best_epoch=fitted.best_epoch,
         seconds=fitted.seconds,
-        device=device_name(config.fit.pick_device()),
+        device=fitted.device,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
 

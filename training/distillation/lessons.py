@@ -43,7 +43,17 @@ def require_teachable(student: Student, row: Row, config: DistillConfig) -> None
         ConfigError: naming row and student.
     """
     teaching = row.teaching
-    if teaching is None or not isinstance(student, Reranker):
+    if teaching is None:
+        return
+    special = [name for name in ("gated", "trusted") if getattr(teaching, name)]
+    if teaching.weighting == "learned":
+        special.append("learned")
+    if special and config.candidates != "catalogue":
+        raise ConfigError(
+            f"row {row.name} ({row.meaning}) is taught by soft targets over the whole catalogue: "
+            f'candidates = "{config.candidates}" has none'
+        )
+    if not isinstance(student, Reranker):
         return
     who = f"row {row.name} ({row.meaning}) cannot teach {type(student).__name__}, which scores pairs"
     if teaching.lesson in ("dllm2rec", "relaxed ranking"):

@@ -1,9 +1,10 @@
-"""How far each teacher is to be trusted on the whole: a prior over teachers, from rows that none was trained on.
+"""How far each teacher is to be trusted on the whole: a prior over teachers, from rows that none learnt from.
 
 With alpha = 1 and beta = 0 the weights of equation 5 are the posterior over teachers given the label, under a uniform
 prior. Teachers are not equally good, so a uniform prior is wrong, and a weak teacher is heard by what it got right by
-luck. The prior that makes held-out labels likeliest is that of a mixture of fixed components: EM finds it (Dempster,
-Laird and Rubin, 1977), and as the likelihood is concave in the weights there is one.
+luck. The prior that makes held-out labels likeliest is that of a mixture of fixed components: EM climbs to it
+(Dempster, Laird and Rubin, 1977), for the likelihood is concave in the weights. The same users' answers have set the teachers'
+temperatures, and were among those that stopped their training: held out from learning, not from every choice.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _USERS = 2000
 _ROWS = 512
 _STEPS = 200
 _LEAST = 1e-8
+TRUST = f"EM {_STEPS} steps, {_USERS} users"
+"""How it is fitted: equal words for equal numbers."""
 
 
 def fit_trust(likelihood: Tensor) -> Tensor:

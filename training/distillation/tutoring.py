@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from training.config import ConfigError
@@ -23,7 +25,7 @@ from training.distillation.row_gate import RowGate, RowGateConfig
 from training.distillation.rows import Row, Teaching
 from training.distillation.soft_targets import Keeping, SoftTargets, Weigh, soft_targets
 from training.distillation.teacher_panel import TeacherPanel
-from training.distillation.trust import teacher_trust
+from training.distillation.trust import TRUST, teacher_trust
 from training.distillation.tutors.alignment_tutor import AlignmentTutor
 from training.distillation.tutors.candidate_tutor import CandidateTutor
 from training.distillation.tutors.dllm2rec_tutor import Dllm2RecTutor
@@ -32,8 +34,9 @@ from training.distillation.tutors.pair_soft_target_tutor import PairSoftTargetTu
 from training.distillation.tutors.relaxed_ranking_tutor import RelaxedRankingTutor
 from training.distillation.tutors.smoothing_tutor import SmoothingTutor
 from training.distillation.tutors.soft_target_tutor import SoftTargetTutor
-from training.distillation.weighting import weights
+from training.distillation.weighting import Judged, weights
 from training.knowledge import TeacherKnowledge
+from training.processes import Processes
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,9 @@ def tutoring(row: Row, config: DistillConfig, material: TeachingMaterial) -> Tut
     if teaching.lesson == "label smoothing":
         weight = config.smoothing / (1 - config.smoothing)
         return Tutoring([(weight, SmoothingTutor())], pair_tutors=[(weight, PairSmoothingTutor())])
-    teachers = heard(teaching, material.knowledge, material.dataset).on(config.fit.pick_device())
+    teachers = heard(teaching, material.knowledge, material.dataset).on(
+        Processes.here().device(config.fit.pick_device())
+    )
     if teaching.lesson == "none":
         return Tutoring(heard=teachers)
     staff = _Staff(teaching, config, material, teachers)
@@ -172,11 +177,18 @@ class _Staff:
         gate = self.config.gate or (RowGateConfig() if self.teaching.gated else None)
         return RowGate(self.targets.agreement, self.targets.label_nll, gate) if gate else None
 
+    @cached_property
+    def _trust(self) -> Tensor:
+        """pi, float[M]: fitted when soft targets are worked out, not when they are read."""
+        return teacher_trust(self.material.dataset, self.teachers.memories)  # [M]
+
+    def _trusting(self, _: NDArray[np.int64], judged: Judged) -> Tensor:
+        return weights(self.teaching, replace(judged, trust=self._trust))  # [M, R]
+
     def _weigh(self) -> tuple[str, Weigh]:
         teaching, gate = self.teaching, self.config.learned_gate
         if teaching.weighting == "learned" and len(self.teachers) > 1:
             return f"learned {gate}", gate_weights(self.material.dataset, self.teachers, gate)
         if teaching.trusted and len(self.teachers) > 1:
-            trust = teacher_trust(self.material.dataset, self.teachers.memories)  # [M]
-            return f"trusted {teaching.powers}", lambda _, judged: weights(teaching, replace(judged, trust=trust))
+            return f"trusted {teaching.powers} {TRUST}", self._trusting
         return f"{teaching.weighting} {teaching.powers}", lambda _, judged: weights(teaching, judged)

@@ -2,8 +2,9 @@
 
 A model of vectors holds what is like the history likely, and the history itself is most like it, whether people come
 back to things or not. Ranked unmasked, as published tables are, these items stand in the way of the answer. Masked they
-are gone, and with them every honest repetition. Between both lies one number, and what it is worth can be read off
-held-out users: below 0 where people want something new, above where they buy again what they have bought.
+are gone, and in earnest every honest repetition with them (the masked protocol spares a target that was met before,
+which a service cannot). Between both lies one number, read off held-out users: below 0 where people want something new,
+above where they come back to the same.
 """
 
 from __future__ import annotations

@@ -36,10 +36,9 @@ class Adjacency:
             _rows(item[by_item], user[by_item], weight[by_item], (size[1], size[0])),
         )
 
-    @property
-    def device(self) -> torch.device:
-        """Where the products are made."""
-        return self.met.device
+    def is_like(self, weight: Tensor) -> bool:
+        """Whether it lies where these weights lie, in numbers of their kind."""
+        return (self.met.device, self.met.dtype) == (weight.device, weight.dtype)
 
     def at_users(self, items: Tensor) -> Tensor:
         """What the items bring to the users who met them: float[N+1, D] -> float[U, D]."""

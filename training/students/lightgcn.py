@@ -124,7 +124,7 @@ class LightGCN(Student):
 
     def _graph(self) -> Adjacency:
         """The train graph where the weights are: compressed when it is first asked for there, and kept."""
-        if self._adjacency is None or self._adjacency.device != self.edge.device:
+        if self._adjacency is None or not self._adjacency.is_like(self.edge_weight):
             size = (self.users.num_embeddings, self.items.num_embeddings)
             self._adjacency = Adjacency.of(self.edge, self.edge_weight, size)
         return self._adjacency

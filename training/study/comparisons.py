@@ -26,6 +26,8 @@ BROKEN = "C7"
 """One teacher of shuffled rows among the others."""
 BROKEN_BUT_GATED = "C9"
 """The same behind the no-harm gate."""
+VARIANTS = (("A17", FULL), ("A18", FULL), ("A18", PLAIN_MEAN), (BROKEN_BUT_GATED, BROKEN))
+"""Ways of weighing against what they vary: what a gate and a prior bring."""
 TO_CLEAR = ("item-kNN", "last-item Markov")
 """Floors without which a student is worth nothing to a user."""
 COMPARED = ("ndcg@10", "recall@10")
@@ -136,6 +138,7 @@ def _pairs(entries: Lineup, protocol: Masking) -> list[tuple[str, str]]:
         (PLAIN_MEAN, single),
         (FULL, single),
         *((FULL, other) for other in (*CONTROLS, *TO_CLEAR)),
+        *VARIANTS,
     ]
     return [(left, right) for left, right in wanted if left in entries and right is not None and right in entries]
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -37,30 +39,47 @@ class Work:
 
 
 def in_fresh_processes(title: str, works: Sequence[Work], jobs: int, done_before: int = 0) -> None:
-    """Do all, `jobs` at a time; with more than one each has a single thread. One that fails does not stop the others.
+    """Do all, `jobs` at a time; with more than one each has a single thread. One that fails does not stop the others,
+    whether it raises or its process is killed.
 
     Raises:
         ConfigError: some failed: the first is told with its log, the others are named.
     """
     context = get_context("forkserver")
     context.set_forkserver_preload(_IMPORTED)
-    failed: list[tuple[Work, BaseException]] = []
+    threads = 1 if jobs > 1 else None
+    failed: list[tuple[Work, str]] = []
     with progress_bar(title, len(works) + done_before) as bar:
         bar.advance("done before", steps=done_before)
-        with ProcessPoolExecutor(jobs, mp_context=context, max_tasks_per_child=1) as pool:
-            waiting = {pool.submit(_logged, one, 1 if jobs > 1 else None): one for one in works}
+        with ThreadPoolExecutor(jobs) as pool:
+            waiting = {pool.submit(_in_a_process, context, one, threads): one for one in works}
             for future in as_completed(waiting):
-                work, error = waiting[future], future.exception()
+                work, error = waiting[future], future.result()
                 if error is not None:
                     failed.append((work, error))
-                bar.advance(f"{work.label} FAILED" if error else work.label)
+                bar.advance(work.label if error is None else f"{work.label} FAILED")
     if failed:
         work, error = failed[0]
         others = "".join(f"; {one.label} failed, too" for one, _ in failed[1:])
-        raise ConfigError(f"{work.label} failed: {error}; its log: {work.folder / LOG}{others}") from error
+        raise ConfigError(f"{work.label} failed: {error}; its log: {work.folder / LOG}{others}")
 
 
-def _logged(work: Work, threads: int | None) -> None:
+def _in_a_process(context: ForkServerContext, work: Work, threads: int | None) -> str | None:
+    """Why it failed; None: it did not."""
+    told, tell = context.Pipe(duplex=False)
+    process = context.Process(target=_logged, args=(work, threads, tell))
+    process.start()
+    tell.close()  # the process has its own end: when that is gone, so is the process
+    try:
+        error: str | None = told.recv()
+    except EOFError:
+        error = ""
+    process.join()
+    return f"its process ended with {process.exitcode}" if error == "" else error
+
+
+def _logged(work: Work, threads: int | None, tell: Connection) -> None:
+    """What is raised goes to who waits, where it happened goes to the log."""
     tune_processor()
     if threads:
         torch.set_num_threads(threads)
@@ -68,6 +87,8 @@ def _logged(work: Work, threads: int | None) -> None:
     with (work.folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         try:
             work.do()
-        except Exception:
-            traceback.print_exc()  # what is raised goes to who waits, where it happened goes to the log
-            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+            traceback.print_exc()
+            tell.send(str(error) or type(error).__name__)
+        else:
+            tell.send(None)

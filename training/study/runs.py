@@ -107,7 +107,7 @@ def finding(run: Run, teachers: int) -> RunFinding:
     weights, sample = _weights(record, row.teaching.only if row.teaching else None, teachers)
     with np.load(run.folder / RANKS, allow_pickle=False) as arrays:
         ranks: RanksByProtocol = {protocol: arrays[protocol] for protocol in PROTOCOLS}
-        aware = RepeatAware(arrays["aware"], float(arrays["offset"]))
+        aware = RepeatAware(arrays["aware"], float(arrays["offset"])) if "aware" in arrays else None
     return RunFinding(
         student=run.student,
         row=run.row,

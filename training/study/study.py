@@ -77,15 +77,18 @@ def study(plan: Plan, config: StudyConfig) -> Report:
     """Train what is not trained yet, measure, and write report.json, report.html and the plots.
 
     Raises:
-        ConfigError: an unknown name, a row that does not fit, or a run that failed; its log is named.
+        ConfigError: an unknown name, a row that does not fit; or, when the report is written, that runs failed.
         ArtefactError: the knowledge is not of the data set.
     """
     dataset = Dataset.read(plan.data)
     knowledge = TeacherKnowledge.read(plan.knowledge, dataset)
     runs = plan.runs(config, knowledge) if plan.train else []
-    _carry_out([one for one in runs if one.row != SELF_TAUGHT], plan.jobs)
-    _carry_out([one for one in runs if one.row == SELF_TAUGHT], plan.jobs)
-    return summarise(plan, config, (dataset, knowledge))
+    others, self_taught = ([one for one in runs if (one.row == SELF_TAUGHT) is which] for which in (False, True))
+    failed = [said for part in (others, self_taught) if (said := _carry_out(part, plan.jobs))]
+    made = summarise(plan, config, (dataset, knowledge))
+    if failed:
+        raise ConfigError(f"{'; '.join(failed)}. The report tells what is done")
+    return made
 
 
 def summarise(plan: Plan, config: StudyConfig, source: tuple[Dataset, TeacherKnowledge]) -> Report:
@@ -132,10 +135,14 @@ def latencies(dataset: Dataset, runs: Sequence[Run]) -> dict[str, float]:
     return {name: latency_ms(served_scorer(load_student(run.folder, dataset)[0]), dataset) for name, run in of.items()}
 
 
-def _carry_out(runs: Sequence[Run], jobs: int) -> None:
-    """What is not done yet."""
+def _carry_out(runs: Sequence[Run], jobs: int) -> str | None:
+    """What is not done yet; which failed, None: none of them."""
     works = [Work(one.label, one.folder, partial(carry_out, one)) for one in runs if not one.done]
-    in_fresh_processes("study", works, jobs, done_before=len(runs) - len(works))
+    try:
+        in_fresh_processes("study", works, jobs, done_before=len(runs) - len(works))
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
 def _teachable(row: str, teachers: int) -> bool:

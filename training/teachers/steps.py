@@ -211,6 +211,7 @@ def _record(
         curve=fitted.curve,
         best_epoch=fitted.best_epoch,
         seconds=fitted.seconds,
+        device=fitted.device,
     )
 
 

@@ -34,4 +34,5 @@ def test_a_graph_without_edges_brings_nothing() -> None:
     graph = Adjacency.of(torch.zeros(2, 0, dtype=torch.int64), torch.zeros(0), (3, 4))
     assert not graph.at_users(torch.ones(4, 2)).any()
     assert not graph.at_items(torch.ones(3, 2)).any()
-    assert graph.device == torch.device("cpu")
+    assert graph.is_like(torch.zeros(1))
+    assert not graph.is_like(torch.zeros(1, dtype=torch.float64))

@@ -21,6 +21,10 @@ def break_down(reason: str) -> None:
     raise ValueError(reason)
 
 
+def die() -> None:
+    os._exit(9)
+
+
 def works(folder: Path, count: int) -> list[Work]:
     places = [folder / str(number) for number in range(count)]
     return [Work(f"work {place.name}", place, partial(leave_a_mark, place)) for place in places]
@@ -46,3 +50,16 @@ def test_works_after_a_failure_are_done_and_every_failure_is_told(tmp_path: Path
     assert str(told.value) == (
         f"broken left failed: no left; its log: {tmp_path / 'left' / LOG}; broken right failed, too"
     )
+
+
+def test_works_after_one_whose_process_is_gone_are_done(tmp_path: Path) -> None:
+    some = works(tmp_path, 2)
+    with pytest.raises(ConfigError, match=r"^gone failed: its process ended with 9; its log: \S+$"):
+        in_fresh_processes("marking", [Work("gone", tmp_path / "gone", die), *some], 1)
+    assert all((one.folder / "made").is_file() for one in some)
+
+
+def test_where_it_failed_stands_in_the_log(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError):
+        in_fresh_processes("marking", [Work("broken", tmp_path, partial(break_down, "no reason"))], 1)
+    assert "in break_down" in (tmp_path / LOG).read_text(encoding="utf-8")

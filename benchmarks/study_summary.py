@@ -1,0 +1,64 @@
+"""What the studies say in one table, and what they leave open: the top of docs/studies.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from training.distillation.rows import ROWS
+from training.evaluation.ranking import PROTOCOLS, Masking
+from training.students.registry import STUDENTS
+from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN
+from training.study.findings import ENSEMBLE
+from training.study.report import Report, RowReport, StudentReport
+from training.study.verdicts import signed
+
+MAIN_STUDENT = "sasrec"
+
+
+def summary(reports: Mapping[str, Report]) -> Iterable[str]:
+    """One line a study and protocol: SASRec alone, with the best single teacher, the mean, joint; its teachers."""
+    yield "SASRec on each set, NDCG@10; in brackets 95% over users:\n"
+    yield "| set | protocol | A0 | best single | A4 | A7 | teachers (C6) | A7 − A0 | A7 − A4 |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for name, report in reports.items():
+        student = _main(report)
+        for protocol in PROTOCOLS:
+            single = student.best_single.get(protocol, "")
+            shown = [_mean(student.row(row), protocol) for row in (BASE, single, PLAIN_MEAN, FULL, ENSEMBLE)]
+            shown[1] += f" ({single})" if shown[1] else ""
+            gains = [_gain(student, right, protocol) for right in (BASE, PLAIN_MEAN)]
+            yield f"| {name} | {protocol} | {' | '.join((*shown, *gains))} |"
+    yield ""
+
+
+def left_open(report: Report) -> str:
+    """Rows and students that the plan has and this report has not."""
+    there = {row.name for row in _main(report).rows}
+    rows = [name for name in ROWS if name not in there]
+    students = [name for name in STUDENTS if name not in {one.student for one in report.students}]
+    parts = [f"rows {', '.join(rows)} of SASRec"] if rows else []
+    parts += [f"students {', '.join(students)}"] if students else []
+    return f"Not trained: {'; '.join(parts)}." if parts else "All rows and students were trained."
+
+
+def fell_apart(row: RowReport | None) -> bool:
+    """Some seeds learnt and others did not: neither the mean nor a gain over it says much."""
+    if row is None:
+        return False
+    found = row.metrics["masked"][MAIN_METRIC]
+    return found.sd is not None and found.sd > found.mean / 2
+
+
+def _main(report: Report) -> StudentReport:
+    return next(one for one in report.students if one.student == MAIN_STUDENT)
+
+
+def _mean(row: RowReport | None, protocol: Masking) -> str:
+    return "" if row is None else f"{row.metrics[protocol][MAIN_METRIC].mean:.4f}".removeprefix("0")
+
+
+def _gain(student: StudentReport, right: str, protocol: Masking) -> str:
+    found = student.difference(FULL, right, protocol)
+    if found is None:
+        return ""
+    return f"{signed(found.estimate)} [{signed(found.low)}, {signed(found.high)}]"
