@@ -3,8 +3,8 @@
 With alpha = 1 and beta = 0 the weights of equation 5 are the posterior over teachers given the label, under a uniform
 prior. Teachers are not equally good, so a uniform prior is wrong, and a weak teacher is heard by what it got right by
 luck. The prior that makes held-out labels likeliest is that of a mixture of fixed components: EM climbs to it
-(Dempster, Laird and Rubin, 1977), for the likelihood is concave in the weights. The same users' answers have set the teachers'
-temperatures, and were among those that stopped their training: held out from learning, not from every choice.
+(Dempster, Laird and Rubin, 1977), for the likelihood is concave in the weights. The same users' answers have set the
+teachers' temperatures, and were among those that stopped their training: held out from learning, not from every choice.
 """
 
 from __future__ import annotations

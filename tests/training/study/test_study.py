@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from training.artefacts import read_record
@@ -96,3 +97,48 @@ def test_unknown_names_are_refused_before_time_is_spent(plan: Plan, config: Stud
         with pytest.raises(ConfigError, match=said):
             study(Plan(plan.data, plan.knowledge, tmp_path, students, rows), config)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_done_is_told_without_training_what_is_not(
+    found: Report, plan: Plan, config: StudyConfig, tmp_path: Path
+) -> None:
+    told = study(replace(plan, rows=("A0", "A4"), train=False), config)
+    assert told.students[0].rows == found.students[0].rows
+    assert not (plan.out / "runs" / "sasrec" / "A4").exists()
+    nothing = study(replace(plan, out=tmp_path, train=False), config)
+    assert nothing.students == ()
+
+
+def test_runs_are_ranked_with_an_offset_and_say_where_they_were_trained(found: Report) -> None:
+    (student,) = found.students
+    for row in student.rows:
+        assert row.repeat_aware is not None, row.name
+        assert row.repeat_aware["ndcg@10"].mean >= 0
+        assert "offset" in row.repeat_aware
+    assert {device for cost in student.costs for device in cost.devices} == {"cpu"}
+
+
+def test_a_run_that_was_measured_before_there_was_an_offset_is_told_without(
+    plan: Plan, config: StudyConfig, found: Report
+) -> None:
+    path = plan.out / "runs" / "sasrec" / "A0" / "0" / "ranks.npz"
+    with np.load(path) as arrays:
+        old = {name: arrays[name] for name in ("unmasked", "masked")}
+    np.savez(path, **old)
+    (student,) = study(replace(plan, train=False), config).students
+    row = student.row("A0")
+    assert row is not None
+    assert row.repeat_aware is None
+    assert found.students[0].rows[0].metrics == row.metrics
+
+
+def test_a_run_that_fails_stops_no_other_and_the_report_is_there(
+    plan: Plan, config: StudyConfig, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "runs" / "sasrec" / "A7"
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("no folder can be made here", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"sasrec A7 seed 0 failed: .*\. The report tells what is done$"):
+        study(replace(plan, out=tmp_path, rows=("A7", "A0"), seeds=1, jobs=1), config)
+    (student,) = Report.read(tmp_path).students
+    assert student.row("A0") is not None
