@@ -33,8 +33,8 @@ calibration half of validation (`training/evaluation/repeat_offset.py`). Publish
 """
 TWO_CORES = "amazon_scientific_two_cores"
 SAID = {
-    TWO_CORES: "The same data set, every row, with teachers that two cores can pay for (`configs/teachers/two-cores`)"
-    " and at most two seeds: which way of weighing and teaching is worth what, and what the controls say.",
+    TWO_CORES: "The same data set without a GPU: teachers that two cores can pay for (`configs/teachers/two-cores`), the"
+    " other ways of weighing, and controls. It was stopped when its time was over; the command goes on with it.",
     "movies_ml1m": "Here some trainings collapsed: two of the four recipes tried for A0 stopped after their first"
     " epoch, A3 after four at less than its own teacher, C3 after five. A smaller step was not tried.",
     "amazon_office_2014": "GRU4Rec's recipe does not suit this set: some seeds stopped before they had learnt"
