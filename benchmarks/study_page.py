@@ -33,7 +33,7 @@ calibration half of validation (`training/evaluation/repeat_offset.py`). Publish
 """
 TWO_CORES = "amazon_scientific_two_cores"
 SAID = {
-    TWO_CORES: "The same data set without a GPU: teachers that two cores can pay for (`configs/teachers/two-cores`), the"
+    TWO_CORES: "The same data set without a GPU: teachers that two cores can pay for (`configs/teachers/two-cores`),"
     " other ways of weighing, and controls. It was stopped when its time was over; the command goes on with it.",
     "movies_ml1m": "Here some trainings collapsed: two of the four recipes tried for A0 stopped after their first"
     " epoch, A3 after four at less than its own teacher, C3 after five. A smaller step was not tried.",
