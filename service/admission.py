@@ -27,7 +27,8 @@ class Permits:
 
     def __init__(self, total: int, metrics: Metrics) -> None:
         self.total = total
-        self._free = total
+        self.free = total
+        self.none_free = f"all {total} permits are taken; try again in a moment"
         self._metrics = metrics
 
     def take(self, wanted: int) -> None:
@@ -36,9 +37,9 @@ class Permits:
         Raises:
             Overloaded: fewer are free; none was taken.
         """
-        if self._free < wanted:
-            raise Overloaded(f"{self._free} of {self.total} permits are free, {wanted} needed; try again in a moment")
-        self._free -= wanted
+        if self.free < wanted:
+            raise Overloaded(f"{self.free} of {self.total} permits are free, {wanted} needed; try again in a moment")
+        self.free -= wanted
         self._metrics.in_flight.inc(wanted)
 
     def require_one(self) -> None:
@@ -47,12 +48,12 @@ class Permits:
         Raises:
             Overloaded: none is free.
         """
-        if self._free == 0:
-            raise Overloaded(f"all {self.total} permits are taken; try again in a moment")
+        if self.free == 0:
+            raise Overloaded(self.none_free)
 
     def give_back(self, held: int) -> None:
         """What was taken."""
-        self._free += held
+        self.free += held
         self._metrics.in_flight.dec(held)
 
 

@@ -14,7 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from service import batch_routes, item_routes, model_routes, probes, routes
+from service.admission import Permits
 from service.console import pages
+from service.door import Door
 from service.errors import answer
 from service.histories import Histories
 from service.logs import configure_logs
@@ -38,11 +40,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or read_settings()
     configure_logs(settings.log_level)
     metrics, shutdown = Metrics(), Shutdown(settings.drain_seconds)
+    permits = Permits(settings.permits, metrics)
+    door = Door(permits, shutdown, metrics, access_log=settings.access_log)
     app = FastAPI(
         title="PRM-KD recommendations",
         version="1",
-        lifespan=_lifespan(settings, metrics, shutdown),
-        middleware=middleware_of(settings, metrics, shutdown),
+        lifespan=_lifespan(settings, metrics, shutdown, door),
+        middleware=middleware_of(settings, metrics, shutdown, permits),
         redoc_url=None,
         openapi_tags=TAGS,
         generate_unique_id_function=lambda route: route.name,
@@ -65,7 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, metrics: Metrics, shutdown: Shutdown
+    settings: Settings, metrics: Metrics, shutdown: Shutdown, door: Door
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
@@ -79,7 +83,8 @@ def _lifespan(
             )
             _leave_to_itself_what_stays()
             with shutdown.on_sigterm():
-                yield {"service": Service(models, reloads, histories)}
+                yield {"service": Service(models, reloads, histories), "door": door}
+        door.settle()
         await histories.close()
         forget_this_worker()
 

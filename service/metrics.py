@@ -17,6 +17,8 @@ from service.worker_metrics import MULTIPROCESS, forget_dead_workers, lives
 REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 STAGE_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 
+UNMATCHED = "unmatched"
+"""The route of what is refused before the path is looked at, and of paths that do not exist."""
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32)
 SCORE_BUCKETS = (-20, -10, -5, -2, -1, 0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100)
 """Students score by dot products of any size, so these reach far and are narrow where most of them score."""

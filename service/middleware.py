@@ -15,10 +15,9 @@ from service.settings import Settings
 from service.shutdown import Draining, Shutdown
 
 
-def middleware_of(settings: Settings, metrics: Metrics, shutdown: Shutdown) -> list[Middleware]:
+def middleware_of(settings: Settings, metrics: Metrics, shutdown: Shutdown, permits: Permits) -> list[Middleware]:
     """Outermost first, from what is cheap to refuse to what is not. Pure ASGI classes: FastAPI's function middleware
     would halve the throughput."""
-    permits = Permits(settings.permits, metrics)
     return [
         Middleware(Observation, metrics, access_log=settings.access_log),
         Middleware(Draining, shutdown),

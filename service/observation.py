@@ -10,7 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import INTERNAL, ClientGone, answer, row_of
-from service.metrics import Metrics
+from service.metrics import UNMATCHED, Metrics
 from service.outcome import Outcome
 from service.request_id import request_id_of
 from service.timings import Timings
@@ -55,7 +55,7 @@ class Observation:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        observed = Observed(request_id_of(scope), Timings(), perf_counter())
+        observed = Observed(request_id_of(scope["headers"]), Timings(), perf_counter())
         scope.setdefault("state", {})["observed"] = observed
 
         async def send_observed(message: Message) -> None:
@@ -110,4 +110,4 @@ def _add_headers(message: Message, observed: Observed) -> None:
 
 def _route(scope: Scope) -> str:
     """The pattern and not the path: a path may hold a user id, and would make endless label values."""
-    return getattr(scope.get("route"), "path_format", "unmatched")
+    return getattr(scope.get("route"), "path_format", UNMATCHED)

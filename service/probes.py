@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.openapi import errors
@@ -41,6 +41,7 @@ async def readyz(service: ServiceHere) -> Readiness:
     summary="Show the metrics",
     tags=["operation"],
 )
-async def metrics(metrics: MetricsHere) -> Response:
+async def metrics(request: Request, metrics: MetricsHere) -> Response:
     """What Prometheus scrapes."""
+    request.state.door.settle()
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from uuid import uuid4
+from collections.abc import Iterable
+from os import urandom
+from typing import TypeAlias
 
-from starlette.types import Scope
-
+Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+"""Names in lower case."""
 _PLAIN = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 """What may stand in logs and headers as it is."""
 
 
-def request_id_of(scope: Scope) -> str:
+def request_id_of(headers: Headers) -> str:
     """The X-Request-Id header if it is 1 to 64 of `A-Za-z0-9._:-`, else 32 random hex digits."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"x-request-id" and _PLAIN.fullmatch(value):
             return str(value, "ascii")
-    return uuid4().hex
+    return urandom(16).hex()

@@ -153,7 +153,8 @@ class Settings(BaseSettings):
     """Serve the console at `/`. Its user picker shows stored user ids: turn it off where the port is public."""
 
     access_log: bool = False
-    """One log line per request, without user ids: easier hunting, for some throughput and much disk."""
+    """One log line per request, without user ids: easier hunting, for some throughput and much disk. What is refused for
+    want of a permit is told in sums."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important log line that is written."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypedDict
 
+from service.door import Door
 from service.histories import Histories
 from service.models.registry import Models
 from service.models.reload import Reloads
@@ -23,3 +24,4 @@ class State(TypedDict):
     """What every request finds under `request.state`."""
 
     service: Service
+    door: Door

@@ -26,6 +26,7 @@ from service.interactions_file import InteractionsFile
 from service.models.opening import Model, open_model
 from service.seed_store import SeedLimits
 from service.seeding import seed
+from service.server import config_of, listening
 from service.settings import Settings
 from tests.service.console_page import Open, Scheme, cards
 
@@ -118,10 +119,9 @@ class Running:
     """A uvicorn server in a thread."""
 
     def __init__(self, settings: Settings) -> None:
-        app = create_app(settings)
-        config = uvicorn.Config(app, port=0, loop="uvloop", http="httptools", log_config=None, access_log=False)
+        config = config_of(create_app(settings), settings)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run)
+        self._thread = threading.Thread(target=self._server.run, args=[listening(config)])
 
     def __enter__(self) -> httpx.Client:
         self._thread.start()
