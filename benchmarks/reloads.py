@@ -171,7 +171,7 @@ class Asker:
         which = self._turn % len(self._histories)
         try:
             status, body = await self._connections.post("/recommend", {"history": self._histories[which], "n": N})
-        except (OSError, asyncio.IncompleteReadError) as error:
+        except OSError as error:
             return type(error).__name__
         if status != 200:
             return f"{status} {body.get('error')}"

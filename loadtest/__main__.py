@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import uvloop
 
 from loadtest.asking import Asker
 from loadtest.connections import Connections
@@ -66,7 +67,8 @@ def overload(
 
 def _run(scenario: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
     try:
-        return asyncio.run(scenario)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(scenario)
     except RuntimeError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
