@@ -24,7 +24,8 @@ import uvloop
 
 from loadtest.asking import Asker
 from loadtest.connections import Connections
-from loadtest.overload import Load, at_rate, measure
+from loadtest.overload import Load, measure
+from loadtest.window import at_rate
 
 EXPECTED = {"200", "429", "503"}
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -46,7 +47,7 @@ def rate(
 
     async def scenario() -> dict[str, Any]:
         async with Connections(host, port) as connections:
-            return await at_rate(await Asker.meet(connections), rate, seconds)
+            return (await at_rate(await Asker.meet(connections), rate, seconds)).told()
 
     told = _run(scenario())
     _tell(told, out, void=told["void"], statuses=told["statuses"])

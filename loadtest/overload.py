@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import mean, median
 from time import perf_counter
 from typing import Any
 
 from loadtest.asking import Asker
 from loadtest.connections import Connections
-from loadtest.open_loop import OpenLoop, percentiles
+from loadtest.window import Window, at_rate
 
-MOST_LAG = 0.005
-"""Seconds; a loader whose own p99 lateness is beyond that measures itself."""
-MOST_AT_ONCE = 2000
-SATURATING = 48
-"""Requests under way while the peak is looked for: fewer than the 64 permits of a worker, more than one batch."""
+SATURATING = (8, 16, 32, 48)
+"""Requests under way while the peak is looked for: fewer than the 64 permits of a worker, more than one batch. What is
+most depends on how many share a run, and on how long a queue the worker suffers."""
 GAUGES = ("rec_model_queue", "rec_in_flight")
 NORMAL = 2.0
 """Normal is a p99 of at most so many times the idle one."""
@@ -28,67 +29,58 @@ class Load:
     """How hard and how long."""
 
     seconds: float
+    """Of overload, in all."""
     times: float = 3.0
     """The rate over the peak."""
+    rounds: int = 4
+    """Parts of the overload; before and after each the peak is looked for. A machine that others use is not always
+    equally fast, so a ratio means something only of moments that lie close together."""
     idle_rate: float = 20.0
     """Requests per second that no service feels."""
 
 
 async def measure(host: str, port: int, load: Load) -> dict[str, Any]:
-    """Idle, peak, overload, and how soon after it everything is as it was.
+    """Idle, peak and overload in turn, and how soon after it everything is as it was.
 
     Raises:
         RuntimeError: the service recommends nothing.
     """
+    part = load.seconds / load.rounds
     async with Connections(host, port) as connections:
         asker = await Asker.meet(connections)
         idle = await at_rate(asker, load.idle_rate, load.seconds / 2)
-        peak = await saturated(asker, load.seconds / 2)
+        peaks, parts = [await peak_of(asker, part / 2)], list[Window]()
         gauges = Gauges(host, port)
-        watching = asyncio.create_task(gauges.watch())
-        over = await at_rate(asker, load.times * peak, load.seconds)
-        watching.cancel()
-        await asyncio.wait({watching})
+        for _ in range(load.rounds):
+            with gauges.watched():
+                parts.append(await at_rate(asker, load.times * peaks[-1], part))
+            peaks.append(await peak_of(asker, part / 2))
         after = [await at_rate(asker, load.idle_rate, 1.0) for _ in range(5)]
-    normal = [one["ms"].get("p99", 0) <= NORMAL * idle["ms"].get("p99", 0) for one in after]
+    over, normal = Window.of_all(parts), [one.p99 <= NORMAL * idle.p99 for one in after]
+    ratios = [one.per_second / mean(around) for one, around in zip(parts, pairwise(peaks), strict=True)]
     return {
-        "idle": idle,
-        "peak_per_second": round(peak, 1),
-        "overload": over | {"most": gauges.most},
-        "goodput_of_peak": round(over["answered_per_second"] / peak, 3),
+        "idle": idle.told(),
+        "peak_per_second": round(median(peaks), 1),
+        "peaks": [round(peak, 1) for peak in peaks],
+        "overload": over.told() | {"most": gauges.most},
+        "goodput_of_peak": round(median(ratios), 3),
+        "goodput_by_round": [round(ratio, 3) for ratio in ratios],
         "seconds_until_normal": normal.index(True) + 1 if True in normal else None,
-        "after": after[-1],
-        "void": any(one["void"] for one in (idle, over)),
+        "after": after[-1].told(),
+        "void": idle.is_void or over.is_void,
     }
 
 
-async def at_rate(asker: Asker, rate: float, seconds: float) -> dict[str, Any]:
-    """An open loop at a fixed rate."""
-    asker.forget()
-    loop = OpenLoop(rate, MOST_AT_ONCE, asker.ask)
-    running = asyncio.create_task(loop.run())
-    await asyncio.sleep(seconds)
-    loop.stop()
-    seen = await running
-    lag = percentiles(seen.lags)
-    return {
-        "rate": round(rate, 1),
-        "seconds": seconds,
-        "answered_per_second": round(len(seen.seconds) / seconds, 1),
-        "statuses": dict(asker.statuses),
-        "dropped_by_the_loader": seen.dropped,
-        "ms": percentiles(seen.seconds),
-        "refusal_ms": percentiles(asker.refusal_seconds),
-        "loader_lag_ms": lag,
-        "void": lag.get("p99", 0) > MOST_LAG * 1000,
-    }
+async def peak_of(asker: Asker, seconds: float) -> float:
+    """Lists per second when some wait for each other: of several crowds, the one that gets most."""
+    each = seconds / len(SATURATING)
+    return max([await _saturated(asker, crowd, each) for crowd in SATURATING])
 
 
-async def saturated(asker: Asker, seconds: float) -> float:
-    """Lists per second when as many askers as fit wait for each other: the peak."""
+async def _saturated(asker: Asker, crowd: int, seconds: float) -> float:
     asker.forget()
     ends = perf_counter() + seconds
-    await asyncio.gather(*(_until(ends, asker.ask) for _ in range(SATURATING)))
+    await asyncio.gather(*(_until(ends, asker.ask) for _ in range(crowd)))
     return asker.statuses["200"] / seconds
 
 
@@ -104,8 +96,16 @@ class Gauges:
         self._address = host, port
         self.most = dict.fromkeys(GAUGES, 0.0)
 
-    async def watch(self) -> None:
-        """Until cancelled."""
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Inside the `with`."""
+        watching = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+
+    async def _watch(self) -> None:
         while True:
             text = await self._metrics()
             for name in GAUGES:

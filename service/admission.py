@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.errors import Overloaded
+from service.limit import Limit
 from service.metrics import Metrics
 from service.rate_limit import Bucket
 
@@ -21,15 +22,35 @@ GUARDED = ("/recommend", "/events", "/users/", "/items", "/console/users", "/con
 """Paths that cost work. Probes, metrics and pages stay open, so that an overloaded service can be told from a dead
 one."""
 
+NONE_FREE = "no permit is free; try again in a moment"
+
 
 class Permits:
     """How many requests may be worked on at once in one worker."""
 
-    def __init__(self, total: int, metrics: Metrics) -> None:
-        self.total = total
-        self.free = total
-        self.none_free = f"all {total} permits are taken; try again in a moment"
+    def __init__(self, limit: Limit, metrics: Metrics) -> None:
+        self._limit = limit
+        self._taken = 0
         self._metrics = metrics
+        self._told = 0
+        self._tell(limit.now)
+
+    @property
+    def total(self) -> int:
+        """How many there are now."""
+        now = self._limit.now
+        if now != self._told:
+            self._tell(now)
+        return now
+
+    @property
+    def free(self) -> int:
+        """How many can be taken; less than none where there are fewer now than were taken before."""
+        return self.total - self._taken
+
+    def _tell(self, total: int) -> None:
+        self._told = total
+        self._metrics.permits.set(total)
 
     def take(self, wanted: int) -> None:
         """Take so many.
@@ -38,8 +59,8 @@ class Permits:
             Overloaded: fewer are free; none was taken.
         """
         if self.free < wanted:
-            raise Overloaded(f"{self.free} of {self.total} permits are free, {wanted} needed; try again in a moment")
-        self.free -= wanted
+            raise Overloaded(NONE_FREE if wanted == 1 else f"{wanted} permits are not free; try again in a moment")
+        self._taken += wanted
         self._metrics.in_flight.inc(wanted)
 
     def require_one(self) -> None:
@@ -48,12 +69,12 @@ class Permits:
         Raises:
             Overloaded: none is free.
         """
-        if self.free == 0:
-            raise Overloaded(self.none_free)
+        if self.free < 1:
+            raise Overloaded(NONE_FREE)
 
     def give_back(self, held: int) -> None:
         """What was taken."""
-        self.free += held
+        self._taken -= held
         self._metrics.in_flight.dec(held)
 
 
@@ -69,13 +90,13 @@ class Permit:
     def take(self, requests: int) -> None:
         """Count as so many requests from here on, the one that came included.
 
-        More than all permits together count as all of them: such a request is let in when nothing else is under way.
+        More than there are permits count as all of them: such a request is let in when nothing else is under way.
 
         Raises:
             Overloaded: not so many permits are free.
             RateLimited: the caller's rate does not allow so many.
         """
-        weight = min(requests, self.permits.total)
+        weight = max(self.held, min(requests, self.permits.total))
         self.permits.take(weight - self.held)
         self.held = weight
         if self.bucket is not None:

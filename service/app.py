@@ -19,6 +19,7 @@ from service.console import pages
 from service.door import Door
 from service.errors import answer
 from service.histories import Histories
+from service.limit import Limit
 from service.logs import configure_logs
 from service.metrics import Metrics
 from service.middleware import middleware_of
@@ -40,12 +41,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or read_settings()
     configure_logs(settings.log_level)
     metrics, shutdown = Metrics(), Shutdown(settings.drain_seconds)
-    permits = Permits(settings.permits, metrics)
+    limit = Limit(settings.permits, settings.standing_wait_ms / 1000)
+    permits = Permits(limit, metrics)
     door = Door(permits, shutdown, metrics, access_log=settings.access_log)
     app = FastAPI(
         title="PRM-KD recommendations",
         version="1",
-        lifespan=_lifespan(settings, metrics, shutdown, door),
+        lifespan=_lifespan(settings, metrics, shutdown, door, limit),
         middleware=middleware_of(settings, metrics, shutdown, permits),
         redoc_url=None,
         openapi_tags=TAGS,
@@ -69,13 +71,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _lifespan(
-    settings: Settings, metrics: Metrics, shutdown: Shutdown, door: Door
+    settings: Settings, metrics: Metrics, shutdown: Shutdown, door: Door, limit: Limit
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         forget_dead_workers()
         histories = Histories(settings, metrics)
-        start_thread = partial(ModelThread, most_queued=settings.queue, metrics=metrics)
+        start_thread = partial(ModelThread, most_queued=settings.queue, metrics=metrics, waited=limit.waited)
         async with running_models(settings, metrics, start_thread) as (models, reloads):
             redis = "up" if await histories.is_up() else "down"
             structlog.get_logger("service").info(

@@ -10,7 +10,7 @@ import asyncio
 
 import structlog
 
-from service.admission import GUARDED, Permits
+from service.admission import GUARDED, NONE_FREE, Permits
 from service.errors import Overloaded
 from service.metrics import UNMATCHED, Metrics
 from service.refusal import Refusal
@@ -30,7 +30,7 @@ class Door:
         self._shutdown = shutdown
         self._metrics = metrics
         self._access_log = access_log
-        self._refusal = Refusal(Overloaded(permits.none_free))
+        self._refusal = Refusal(Overloaded(NONE_FREE))
         self._coming = 0
         self._refused = 0
 

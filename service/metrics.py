@@ -67,6 +67,7 @@ class Metrics:
             registry=r,
         )
         self.in_flight = Gauge("rec_in_flight", "Requests holding a permit", multiprocess_mode="livesum", registry=r)
+        self.permits = Gauge("rec_permits", "Requests that may hold one now", multiprocess_mode="livesum", registry=r)
         self._of_the_model(r)
         self._begin_at_zero()
 

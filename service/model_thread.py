@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
@@ -54,17 +54,27 @@ class ModelThread:
     whoever awaits it was cancelled.
     """
 
-    def __init__(self, recommender: Recommender, most_queued: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        most_queued: int,
+        metrics: Metrics,
+        waited: Callable[[float], None] | None = None,
+    ) -> None:
         """Start idle.
 
         Args:
             recommender: what is run.
             most_queued: queries that may wait for the thread.
             metrics: counts batches and what is dropped.
+            waited: told, on the thread, how many seconds the last of each batch to come was queued beyond the run that
+                was under way.
         """
         self._recommender = recommender
         self._most_queued = most_queued
         self._metrics = metrics
+        self._waited = waited
+        self._run_seconds = 0.0
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
         self._queue: deque[_Entry] = deque()
         self._lock = threading.Lock()  # of all below, and of `started`: held for as long as a list is shortened
@@ -140,12 +150,14 @@ class ModelThread:
         started = perf_counter()
         for one in batch:
             one.timings.add("queue", started - one.queued)
+        if self._waited is not None:
+            self._waited(max(0.0, started - batch[-1].queued - self._run_seconds))
         before = [one.timings.total for one in batch]
         try:
             results = self._recommender.recommend_many([one.query for one in batch], [one.timings for one in batch])
         except Exception as error:  # noqa: BLE001 whoever awaits it raises it
             results = [error] * len(batch)
-        seconds = perf_counter() - started
+        seconds = self._run_seconds = perf_counter() - started
         for one, earlier in zip(batch, before, strict=True):
             one.timings.add("queue", seconds - (one.timings.total - earlier))  # the others of the batch
         return results

@@ -124,8 +124,13 @@ class Settings(BaseSettings):
     that come in waves."""
 
     permits: int = Field(default=64, ge=1, le=10_000)
-    """Requests worked on at once in one worker; the next is refused with 429 at once. Low keeps the latency of what is
-    accepted short; high absorbs bursts."""
+    """Requests worked on at once in one worker, at most; the next is refused with 429 at once. Low keeps the latency of
+    what is accepted short; high absorbs bursts."""
+
+    standing_wait_ms: float = Field(default=5.0, gt=0, le=60_000)
+    """When every recommendation of a tenth of a second waits for the model longer than this, the run under way not
+    counted, a queue stands that only makes everybody late: then fewer requests are let in than `permits`, 8 at least,
+    until it is gone. Short: quick answers in an overload. Long: always as many as there are permits."""
 
     queue: int = Field(default=256, ge=1, le=100_000)
     """Recommendations that may wait for the model in one worker; the next is refused with 429. The permits bound single
@@ -153,8 +158,8 @@ class Settings(BaseSettings):
     """Serve the console at `/`. Its user picker shows stored user ids: turn it off where the port is public."""
 
     access_log: bool = False
-    """One log line per request, without user ids: easier hunting, for some throughput and much disk. What is refused for
-    want of a permit is told in sums."""
+    """One log line per request, without user ids: easier hunting, for some throughput and much disk. What is refused
+    for want of a permit is told in sums."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important log line that is written."""

@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.admission import FirstLook, Permit, Permits
 from service.errors import Overloaded, RateLimited
+from service.limit import Limit
 from service.metrics import Metrics
 from service.rate_limit import Bucket
 
@@ -21,7 +22,7 @@ from service.rate_limit import Bucket
 @given(total=st.integers(1, 8), weights=st.lists(st.integers(1, 12), max_size=12))
 def test_what_is_held_never_exceeds_what_there_is_and_all_comes_back(total: int, weights: list[int]) -> None:
     metrics = Metrics()
-    permits = Permits(total, metrics)
+    permits = Permits(Limit(total, 1), metrics)
     held: list[Permit] = []
     for weight in weights:
         free = total - sum(one.held for one in held)
@@ -46,7 +47,7 @@ def test_what_is_held_never_exceeds_what_there_is_and_all_comes_back(total: int,
 
 def test_a_request_of_several_takes_as_many_tokens() -> None:
     bucket = Bucket(0.001, 5)
-    permits = Permits(10, Metrics())
+    permits = Permits(Limit(10, 1), Metrics())
     bucket.take(1)
     permits.take(1)
     Permit(permits, bucket).take(5)
@@ -55,7 +56,7 @@ def test_a_request_of_several_takes_as_many_tokens() -> None:
 
 
 def test_while_no_permit_is_free_nothing_is_read() -> None:
-    permits = Permits(1, Metrics())
+    permits = Permits(Limit(1, 1), Metrics())
     permits.take(1)
     passed: list[str] = []
 

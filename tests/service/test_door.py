@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from service.admission import Permits
 from service.door import SETTLED_AFTER, Door
 from service.errors import Overloaded, answer
+from service.limit import Limit
 from service.metrics import Metrics
 from service.refusal import Refusal
 from service.shutdown import Shutdown
@@ -19,7 +20,7 @@ from service.shutdown import Shutdown
 class House:
     def __init__(self, permits: int, *, access_log: bool = False) -> None:
         self.metrics = Metrics()
-        self.permits = Permits(permits, self.metrics)
+        self.permits = Permits(Limit(permits, 1), self.metrics)
         self.shutdown = Shutdown(0)
         self.door = Door(self.permits, self.shutdown, self.metrics, access_log=access_log)
 

@@ -69,7 +69,9 @@ class Held:
         self.metrics = Metrics()
         self.gate = Gate(bundle)
         self.retrieval = Sharing(bundle, most_at_once)
-        self.thread = ModelThread(Recommender(bundle, self.gate, self.retrieval), most_queued, self.metrics)
+        self.waits: list[float] = []
+        recommender = Recommender(bundle, self.gate, self.retrieval)
+        self.thread = ModelThread(recommender, most_queued, self.metrics, self.waits.append)
 
     async def first(self) -> asyncio.Task[Recommendation]:
         """A query that is under way and cannot end."""
@@ -122,6 +124,24 @@ def test_whose_deadline_passes_while_waiting_is_told_at_once_and_never_computed(
     assert held.gate.runs == 2
     assert held.counted('rec_dropped_total{reason="deadline_exceeded"} 2.0')
     assert held.counted("rec_model_queue 0.0")
+
+
+def test_to_wait_for_the_run_under_way_is_not_to_queue(hold: Callable[..., Held]) -> None:
+    async def scenario(held: Held) -> None:
+        first = await held.first()
+        waiting = await held.queued(3)
+        await asyncio.sleep(0.3)
+        held.gate.open.set()
+        await asyncio.gather(first, *waiting)
+        held.thread.close()
+
+    held = hold()
+    asyncio.run(scenario(held))
+    alone, next_one, *others = held.waits
+    assert alone < 0.1
+    assert next_one < 0.1
+    assert len(others) == 2
+    assert all(0.2 < wait < 20 for wait in others)
 
 
 def test_an_answer_that_comes_too_late_is_none(hold: Callable[..., Held]) -> None:
