@@ -27,9 +27,11 @@ from service.model_thread import ModelThread
 from service.models.running import running_models
 from service.observation import Observed, note_error
 from service.openapi import TAGS, describe, errors
+from service.scraping import Scraping
 from service.settings import Settings, read_settings
 from service.shutdown import Shutdown
 from service.state import Service, State
+from service.turns import short_turns
 from service.worker_metrics import forget_dead_workers, forget_this_worker
 
 
@@ -76,7 +78,7 @@ def _lifespan(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         forget_dead_workers()
-        histories = Histories(settings, metrics)
+        histories, scraping = Histories(settings, metrics), Scraping(metrics)
         start_thread = partial(ModelThread, most_queued=settings.queue, metrics=metrics, waited=limit.waited)
         async with running_models(settings, metrics, start_thread) as (models, reloads):
             redis = "up" if await histories.is_up() else "down"
@@ -84,9 +86,10 @@ def _lifespan(
                 "ready", model_version=models.now.active, device=str(models.active.model.device), redis=redis
             )
             _leave_to_itself_what_stays()
-            with shutdown.on_sigterm():
-                yield {"service": Service(models, reloads, histories), "door": door}
+            with shutdown.on_sigterm(), short_turns():
+                yield {"service": Service(models, reloads, histories, scraping), "door": door}
         door.settle()
+        scraping.close()
         await histories.close()
         forget_this_worker()
 

@@ -48,15 +48,16 @@ class Coverage:
         last[items - 1] = int(self._now())
 
     def distinct(self) -> dict[str, int]:
-        """By version the items that were recommended within the window, by whatever worker."""
+        """By version the items that were recommended within the window, by whatever worker. On whichever thread, while
+        another notes."""
         self._adopt_those_of_others()
         since = int(self._now()) - WINDOW_SECONDS
-        return {version: int(np.count_nonzero(last > since)) for version, last in self._last.items()}
+        return {version: int(np.count_nonzero(last > since)) for version, last in list(self._last.items())}
 
     def _adopt_those_of_others(self) -> None:
         if self._folder is None:
             return
-        known = {_file_name(version) for version in self._last}
+        known = {_file_name(version) for version in list(self._last)}
         for path in self._folder.glob(f"*{_SUFFIX}"):
             if path.name not in known and (size := path.stat().st_size):
                 self._last[unquote(path.stem)] = _mapped(path, size // _WORD.itemsize)

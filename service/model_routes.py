@@ -10,16 +10,16 @@ from service.admin_key import AdminOnly
 from service.model_schemas import ActiveResponse, ModelsResponse
 from service.models.status import status_of
 from service.openapi import errors
-from service.routes import MetricsHere, ServiceHere
+from service.routes import ServiceHere
 
 router = APIRouter()
 Version = Annotated[str, Path(min_length=1, max_length=256)]
 
 
 @router.get("/models", responses=errors(500), summary="List the models", tags=["models"])
-async def models(service: ServiceHere, metrics: MetricsHere) -> ModelsResponse:
+async def models(service: ServiceHere) -> ModelsResponse:
     """The versions on disk, which one is active, and what is wrong with those that were refused."""
-    return await status_of(service.models, service.reloads, metrics)
+    return await status_of(service.models, service.reloads, service.scraping)
 
 
 @router.post(

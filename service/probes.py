@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.openapi import errors
-from service.routes import MetricsHere, ServiceHere
+from service.routes import ServiceHere
 from service.schemas import Liveness, Readiness
 
 router = APIRouter()
@@ -41,7 +41,7 @@ async def readyz(service: ServiceHere) -> Readiness:
     summary="Show the metrics",
     tags=["operation"],
 )
-async def metrics(request: Request, metrics: MetricsHere) -> Response:
+async def metrics(request: Request, service: ServiceHere) -> Response:
     """What Prometheus scrapes."""
     request.state.door.settle()
-    return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await service.scraping.exposition(), media_type=CONTENT_TYPE_LATEST)

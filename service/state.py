@@ -9,6 +9,7 @@ from service.door import Door
 from service.histories import Histories
 from service.models.registry import Models
 from service.models.reload import Reloads
+from service.scraping import Scraping
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,6 +19,7 @@ class Service:
     models: Models
     reloads: Reloads
     histories: Histories
+    scraping: Scraping
 
 
 class State(TypedDict):

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from service.model_thread import ModelThread
-from service.models.opening import Model, open_model
+from service.models.opening import open_model
 from service.models.served import Served
 from service.recommender import Recommender
 from service.settings import Settings
-
-TURN_SECONDS = 0.0001
-"""How long the loader may keep the interpreter lock from a thread that wants it, while it opens a model. A request
-changes threads a dozen times, and with the interpreter's own 5 ms each time would wait that long."""
 
 StartsThread = Callable[[Recommender], ModelThread]
 
@@ -32,7 +27,7 @@ class Loader:
     async def open(self, folder: Path) -> Served:
         """Prove, open, test and warm the model of a folder; `open_model` says what is raised."""
         settings = self._settings.model_copy(update={"bundle": folder})
-        model = await asyncio.get_running_loop().run_in_executor(self._executor, _open_politely, settings)
+        model = await asyncio.get_running_loop().run_in_executor(self._executor, open_model, settings)
         return Served(model, self._start_thread(model.recommender))
 
     async def release(self, served: Served) -> None:
@@ -43,12 +38,3 @@ class Loader:
     def close(self) -> None:
         """Wait for what is under way; the rest is dropped."""
         self._executor.shutdown(cancel_futures=True)
-
-
-def _open_politely(settings: Settings) -> Model:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        return open_model(settings)
-    finally:
-        sys.setswitchinterval(before)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 
-from service.metrics import Metrics
 from service.model_schemas import ModelInfo, ModelsResponse, ModelState, VariantInfo, WorkerInfo
 from service.models.active_file import Active
 from service.models.folders import Found
 from service.models.registry import Models
 from service.models.reload import Reloads
 from service.models.variants import ACTIVE
+from service.scraping import Scraping
 
 
-async def status_of(models: Models, reloads: Reloads, metrics: Metrics) -> ModelsResponse:
+async def status_of(models: Models, reloads: Reloads, scraping: Scraping) -> ModelsResponse:
     """The bundles on disk, as this worker sees them, and what every worker answers with."""
     now = models.now
     rows = await asyncio.to_thread(_rows, now, models.versions(), reloads)
-    workers = [WorkerInfo(pid=pid, model_version=version) for pid, version in metrics.active_by_worker().items()]
+    answering = await scraping.active_by_worker()
     variants = [
         VariantInfo(
             name=arm.name,
@@ -32,7 +32,7 @@ async def status_of(models: Models, reloads: Reloads, metrics: Metrics) -> Model
         previous=now.previous,
         models=rows,
         variants=variants,
-        workers=workers,
+        workers=[WorkerInfo(pid=pid, model_version=version) for pid, version in answering.items()],
         answered_by=os.getpid(),
     )
 

@@ -14,6 +14,7 @@ import httpx
 import numpy as np
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
@@ -118,8 +119,8 @@ def bundle_copy(tiny_bundle: Path, tmp_path: Path) -> Path:
 class Running:
     """A uvicorn server in a thread."""
 
-    def __init__(self, settings: Settings) -> None:
-        config = config_of(create_app(settings), settings)
+    def __init__(self, settings: Settings, app: FastAPI | None = None) -> None:
+        config = config_of(app or create_app(settings), settings)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=[listening(config)])
 
