@@ -16,12 +16,7 @@ import os
 import platform
 import random
 import secrets
-import signal
-import socket
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,6 +27,7 @@ from typing import Annotated, Any
 import onnxruntime
 import typer
 
+from benchmarks.running_service import running_service
 from loadtest.connections import Connections
 from loadtest.open_loop import OpenLoop, Seen, percentiles
 from service.models.folders import ModelFolders
@@ -73,7 +69,8 @@ def measure(
     """Reload, and write what was seen."""
     histories, expected = _expected(models)
     key = secrets.token_urlsafe(32)
-    with _service(models, key) as (port, process):
+    settings = {"REC_ADMIN_KEY_SHA256": sha256(key.encode()).hexdigest()}
+    with running_service(models, settings=settings) as (port, process):
         told = asyncio.run(_scenario(port, process.pid, key, (histories, expected), Plan(rate, reloads, pause, quiet)))
     told = _circumstances(models) | told
     out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
@@ -98,21 +95,6 @@ def _expected(models: Path) -> tuple[list[list[str]], Answers]:
 def _histories(item_ids: list[str]) -> list[list[str]]:
     draw = random.Random(0)
     return [draw.sample(item_ids, draw.randint(1, min(LONGEST, len(item_ids)))) for _ in range(HISTORIES)]
-
-
-@contextmanager
-def _service(models: Path, key: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """A service of one worker; its log goes to stderr."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    stated = {"REC_ADMIN_KEY_SHA256": sha256(key.encode()).hexdigest(), "REC_LOG_LEVEL": "ERROR"}
-    command = [sys.executable, "-m", "service", "serve", str(models), "--port", str(port)]
-    process = subprocess.Popen(command, env=os.environ | stated, stdout=subprocess.DEVNULL)  # noqa: S603
-    try:
-        yield port, process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
 
 
 async def _scenario(

@@ -20,7 +20,7 @@ class Connections:
 
     def __init__(self, host: str, port: int) -> None:
         self._address = host, port
-        self._idle: list[tuple[float, _Connection]] = []
+        self._idle: list[tuple[float, Connection]] = []
 
     async def post(self, path: str, body: object, **headers: str) -> tuple[int, Any]:
         """Status and JSON of the answer.
@@ -37,7 +37,7 @@ class Connections:
         Raises:
             OSError: the server hung up, or is not there.
         """
-        connection = self._kept() or await self._opened()
+        connection = self._kept() or await Connection.open(*self._address)
         kept = False
         try:
             status, content, kept = await connection.exchange(request)
@@ -57,7 +57,7 @@ class Connections:
             f"Content-Length: {len(content)}\r\n\r\n"
         ).encode() + content
 
-    def _kept(self) -> _Connection | None:
+    def _kept(self) -> Connection | None:
         """The connection that was used last; those that were idle for long are closed."""
         while self._idle:
             since, connection = self._idle.pop()
@@ -65,10 +65,6 @@ class Connections:
                 return connection
             connection.close()
         return None
-
-    async def _opened(self) -> _Connection:
-        _, protocol = await asyncio.get_running_loop().create_connection(_Connection, *self._address)
-        return protocol
 
     async def __aenter__(self) -> Connections:
         return self
@@ -80,8 +76,18 @@ class Connections:
             connection.close()
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One request after the other."""
+
+    @classmethod
+    async def open(cls, host: str, port: int) -> Connection:
+        """A new one.
+
+        Raises:
+            OSError: nobody listens there.
+        """
+        _, protocol = await asyncio.get_running_loop().create_connection(cls, host, port)
+        return protocol
 
     def __init__(self) -> None:
         self.is_open = False
@@ -89,7 +95,11 @@ class _Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answer] | None = None
 
     async def exchange(self, request: bytes) -> Answer:
-        """Send, and wait for the answer."""
+        """Send, and wait for the answer.
+
+        Raises:
+            OSError: the server hung up.
+        """
         self._received = b""
         self._answer = asyncio.get_running_loop().create_future()
         if not self.is_open:

@@ -6,8 +6,6 @@ import ctypes
 from dataclasses import dataclass
 from typing import Literal
 
-import onnxruntime as ort
-
 Device = Literal["cpu", "cuda"]
 WantedDevice = Literal["auto", "cpu", "cuda"]
 PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -52,6 +50,8 @@ def choose_device(wanted: WantedDevice) -> ChosenDevice:
 
 def missing_for_cuda() -> str | None:
     """What keeps graphs from running on a GPU, the first thing to mend; None: they run there."""
+    import onnxruntime as ort  # starts a thread; workers are forked from a process that must have none
+
     there = ort.get_available_providers()
     if PROVIDERS["cuda"] not in there:
         return (
@@ -74,6 +74,8 @@ def _missing_of_driver() -> str | None:
 
 def _missing_of_provider() -> str | None:
     """onnxruntime falls back to the CPU without a word, so a session is opened and asked."""
+    import onnxruntime as ort
+
     options = ort.SessionOptions()
     options.log_severity_level = 4
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import onnxruntime as ort
+from typing import TYPE_CHECKING
 
 from service.bundle import BundleCorrupt
 from service.devices import PROVIDERS, Device, DeviceUnavailable
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
 
 
 def open_session(path: Path, device: Device, threads: int) -> ort.InferenceSession:
@@ -17,6 +19,8 @@ def open_session(path: Path, device: Device, threads: int) -> ort.InferenceSessi
         DeviceUnavailable: the device is there, and this graph would still be run by another one.
         BundleCorrupt: onnxruntime does not accept the file.
     """
+    import onnxruntime as ort  # starts a thread; workers are forked from a process that must have none
+
     ort.disable_telemetry_events()  # some builds would else tell their makers which models are opened
     wanted = PROVIDERS[device]
     options = ort.SessionOptions()

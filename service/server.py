@@ -9,10 +9,10 @@ from socket import socket
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from service.http_protocol import HttpWithDoor
 from service.settings import Settings
+from service.workers import Workers
 
 ACCEPTED_AT_ONCE = 16
 """Connections that a worker accepts in one turn of its event loop, at most."""
@@ -23,7 +23,7 @@ def run(settings: Settings, host: str, port: int, workers: int) -> None:
     config = config_of("service.app:create_app", settings, host, port, workers)
     sockets = listening(config)
     if workers > 1:
-        Multiprocess(config, sockets).run()
+        Workers(config, sockets).run()
         return
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):

@@ -1,0 +1,162 @@
+"""kill -9 under load, and what becomes of the others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from loadtest.connections import Connections
+from loadtest.lines import Lines
+from loadtest.open_loop import OpenLoop, Seen
+from service.bundle.files import CARDS
+from tests.service.test_main import ROOT, free_port, serving, started_workers
+
+SOON = 3.0
+KILLS = 3
+
+
+def workers(client: httpx.Client) -> set[int]:
+    with httpx.Client(base_url=client.base_url, timeout=60) as fresh:
+        return {one["pid"] for one in fresh.get("/models").json()["workers"]}
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.02)
+
+
+def test_only_what_the_dead_one_had_fails_and_another_is_there_within_three_seconds(
+    tiny_bundle: Path, tmp_path: Path
+) -> None:
+    """The first worker has to import everything, its successors nothing: on a machine so busy that they take longer
+    than 3 s, they must still be there in half the time that the first one took."""
+    log, started = tmp_path / "log", time.monotonic()
+    with serving(log, str(tiny_bundle), "--workers", "2") as (client, process):
+        started_workers(log, 2)
+        first = time.monotonic() - started
+        lines, seen, back = asyncio.run(scenario(client.base_url.port or 0))
+        assert process.poll() is None
+        assert len(started_workers(log, 2 + KILLS)) == 2 + KILLS
+    dead = {int(pid) for pid in re.findall(r'"worker": (\d+), "exit_code": -9', log.read_text())}
+    assert len(dead) == KILLS
+    assert set(lines.broken) <= dead
+    assert set(lines.statuses) == {200}
+    assert len(seen.seconds) > 100
+    assert max(back) < max(SOON, first / 2)
+    assert "Traceback" not in log.read_text()
+
+
+async def scenario(port: int) -> tuple[Lines, Seen, list[float]]:
+    back = []
+    async with Lines("127.0.0.1", port, 16) as lines:
+        request = Connections("127.0.0.1", port).request("/recommend", {"n": 5})
+        loop = OpenLoop(100, 100, lambda: lines.send(request))
+        running = asyncio.create_task(loop.run())
+        for _ in range(KILLS):
+            await asyncio.sleep(0.5)
+            _, told = await lines.get("/models")
+            before = {one["pid"] for one in told["workers"]}
+            os.kill(min(before), signal.SIGKILL)
+            back.append(await until_another_answers(lines, before))
+        loop.stop()
+        return lines, await running, back
+
+
+async def until_another_answers(lines: Lines, before: set[int]) -> float:
+    """Seconds; meanwhile whoever answers is ready."""
+    started = time.monotonic()
+    while time.monotonic() - started < 60:
+        try:
+            assert (await lines.get("/readyz"))[0] == 200
+            _, told = await lines.get("/models")
+        except OSError:  # the connection had been taken by the one that died
+            continue
+        if told["answered_by"] not in before:
+            return time.monotonic() - started
+    pytest.fail("nobody else came")
+
+
+def test_who_cannot_start_again_ends_nobody_else_and_is_tried_again(bundle_copy: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(log, str(bundle_copy), "--workers", "2") as (client, process):
+        first = started_workers(log, 2)
+        cards, kept = bundle_copy / f"{CARDS}.bin", tmp_path / "kept"
+        shutil.copy(cards, kept)
+        cards.write_bytes(b"x")
+        os.kill(first[0], signal.SIGKILL)
+        until(lambda: log.read_text().count('"exit_code": 3') >= 2)
+        for _ in range(20):
+            assert workers(client) == {first[1]}
+        shutil.copy(kept, cards)
+        until(lambda: len(workers(client)) == 2)
+        assert process.poll() is None
+
+
+def test_who_hangs_is_ended_and_replaced(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Here already after two seconds."""
+    port, log = free_port(), tmp_path / "log"
+    program = (
+        "import service.workers, service.server; from service.settings import Settings;"
+        "service.workers.HUNG_AFTER = 2.0;"
+        f"service.server.run(Settings(), '127.0.0.1', {port}, 2)"
+    )
+    environment = {"REC_BUNDLE": str(tiny_bundle), "REC_REDIS_URL": f"unix://{tmp_path}/none"}
+    with log.open("wb") as out:
+        command = [sys.executable, "-c", program]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=os.environ | environment)
+    try:
+        hung = started_workers(log, 2)[0]
+        os.kill(hung, signal.SIGSTOP)
+        until(lambda: f"'worker': {hung}" in log.read_text() or f"worker={hung}" in log.read_text())
+        assert len(started_workers(log, 3)) >= 3
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_without_the_parent_nobody_stays(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Else they would keep the port, and nobody would end them."""
+    log = tmp_path / "log"
+    with serving(log, str(tiny_bundle), "--workers", "2") as (_, process):
+        pids = started_workers(log, 2)
+        process.kill()
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+
+
+def test_without_the_process_that_forks_them_all_are_replaced(tiny_bundle: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with serving(log, str(tiny_bundle), "--workers", "2") as (client, process):
+        pids = started_workers(log, 2)
+        os.kill(int(Path(f"/proc/{pids[0]}/stat").read_text().rsplit(")", 1)[1].split()[1]), signal.SIGKILL)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+        assert len(set(started_workers(log, 4))) == 4
+        until(lambda: len(workers(client)) == 2)
+        assert process.poll() is None
+
+
+def test_where_no_worker_can_start_the_service_ends(tmp_path: Path) -> None:
+    program = (
+        "import service.server; from service.settings import Settings;"
+        f"service.server.run(Settings(), '127.0.0.1', {free_port()}, 2)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"REC_BUNDLE": str(tmp_path / "none"), "REC_REDIS_URL": f"unix://{tmp_path}/none"},
+    )  # fmt: skip
+    assert done.returncode == 3
+    assert f"BundleMissing: {tmp_path / 'none'}" in done.stderr
