@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from service.coverage import Coverage
 from service.errors import ERROR_NAMES
 from service.outcome import HISTORY_READS, Outcome
 from service.timings import Stage, Timings
-from service.worker_metrics import MULTIPROCESS, forget_dead_workers, lives
+from service.worker_metrics import MULTIPROCESS, EveryWorker, forget_dead_workers, lives
 
 REQUEST_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 STAGE_BUCKETS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
@@ -164,5 +164,5 @@ class Metrics:
             return self.registry
         forget_dead_workers()
         everyone = CollectorRegistry()
-        multiprocess.MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        everyone.register(EveryWorker())
         return everyone

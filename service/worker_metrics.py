@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from prometheus_client import multiprocess
+from prometheus_client import Metric, multiprocess
+from prometheus_client.registry import Collector
 
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable that prometheus_client reads on import: where workers add up what they counted."""
+
+
+class EveryWorker(Collector):
+    """What all workers counted, also those that have died."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Added up. A worker that is just starting has a file with nothing in it yet, which prometheus_client's own
+        collector would stumble over."""
+        files = [str(file) for file in Path(os.environ[MULTIPROCESS]).glob("*.db") if _size(file)]
+        metrics: Iterable[Metric] = multiprocess.MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return metrics
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:  # another worker has forgotten a dead one meanwhile
+        return 0
 
 
 def forget_this_worker() -> None:

@@ -78,6 +78,23 @@ def test_sums_over_the_workers_equal_what_was_sent(client: httpx.Client) -> None
     assert first_seen == {"model", "popular"}
 
 
+def test_a_worker_that_is_just_starting_disturbs_nobody(client: httpx.Client) -> None:
+    """Its files are there a moment before anything is in them."""
+    folder = Path(environment_of(min(workers(client)))["PROMETHEUS_MULTIPROC_DIR"])
+    new = [folder / f"{kind}_999999999.db" for kind in ("counter", "gauge_livemax", "gauge_livesum", "histogram")]
+    for file in new:
+        file.touch()
+    assert told(client, "rec_permits") > 0
+    assert len(workers(client)) == 2
+    for file in new:
+        file.unlink(missing_ok=True)
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    stated = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return {name: value for name, _, value in (one.decode().partition("=") for one in stated)}
+
+
 def test_a_worker_that_was_killed_leaves_what_it_counted_and_takes_its_gauges_along(client: httpx.Client) -> None:
     for _ in range(20):
         ask(client, user_id="ada")
