@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain
 from typing import Literal
 
 from redis.exceptions import RedisClusterException, RedisError
@@ -16,9 +15,8 @@ from service.bundle import ItemCatalog
 from service.interactions_file import InteractionsFile, SeedError
 from service.packed_items import pack
 from service.seed_store import SeedLimits, seed_store
-from service.user_rows import Row, UserRows, by_user, sorted_on_disk
+from service.user_rows import Row, UserRows, Users, by_user, on_disk
 
-ROWS_PER_STEP = 10_000
 CACHED = 100_000
 """Items whose index and whose packed form are remembered."""
 
@@ -58,7 +56,8 @@ def seed(
     """Store the newest items of each user of a file. Users who have a history keep it: live events are never replaced,
     and what was broken off can be begun again.
 
-    A file that is not sorted by user is sorted on disk first, so nothing is stored before every line was found right.
+    The rows of a file that is not sorted by user are brought together on disk first, so nothing is stored before every
+    line was found right.
 
     Raises:
         SeedError: the file is not such a file, the disk is full, or Redis does not answer.
@@ -66,15 +65,15 @@ def seed(
     reading = _Reading(interactions, catalog)
     sent = stored = 0
     try:
-        with seed_store(redis_url, limits) as store, _sorted(reading, told) as rows:
-            for some, new in store.store(_packed(rows, catalog, limits.history_kept)):
+        with seed_store(redis_url, limits) as store, _by_user(reading, told) as users:
+            for some, new in store.store(_packed(users, catalog, limits.history_kept)):
                 sent, stored = sent + some, stored + new
-                told(SeedProgress("storing", rows.done(), sent))
+                told(SeedProgress("storing", users.done(), sent))
             return Seeded(reading.rows, reading.unknown_items, stored, sent - stored, store.evicted())
-    except sqlite3.Error as error:
-        raise SeedError(f"{interactions.path}: its rows cannot be sorted on disk: {error}") from error
     except (RedisError, RedisClusterException) as error:
         raise SeedError(f"{interactions.path}: Redis did not take the histories: {error}") from error
+    except OSError as error:
+        raise SeedError(f"{interactions.path}: its rows cannot be kept on disk: {error}") from error
 
 
 class _Reading:
@@ -86,51 +85,61 @@ class _Reading:
         self.unknown_items = 0
         self._index = lru_cache(CACHED)(catalog.index)
 
-    def __iter__(self) -> Iterator[Row]:
-        for user, item, time in self.interactions.interactions():
-            self.rows += 1
-            index = self._index(item)
-            if index is None:
-                self.unknown_items += 1
-            else:
-                yield user, time, index
+    def batches(self) -> Iterator[list[Row]]:
+        """Many at a time, in the order of the file."""
+        for users, items, times in self.interactions.batches():
+            self.rows += len(users)
+            indices = list(map(self._index, items))
+            self.unknown_items += indices.count(None)
+            rows = zip(users, times, indices, strict=True)
+            yield [(user, time, index) for user, time, index in rows if index is not None]
 
     def done(self) -> float:
+        """Share of the file, of 1."""
         return self.interactions.read_share()
 
 
+class _AsTheyStand:
+    """The users of a sorted file."""
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
+
+    def __iter__(self) -> Users:
+        return by_user(chain.from_iterable(self._reading.batches()))
+
+    def done(self) -> float:
+        return self._reading.done()
+
+
 class _FromDisk:
-    """The rows of a file as sorted on disk."""
+    """The users of rows that were dealt out on disk."""
 
     def __init__(self, rows: UserRows) -> None:
         self._rows = rows
-        self._passed = 0
 
-    def __iter__(self) -> Iterator[Row]:
-        for row in self._rows.sorted():
-            self._passed += 1
-            yield row
+    def __iter__(self) -> Users:
+        return self._rows.by_user()
 
     def done(self) -> float:
-        return self._passed / max(1, self._rows.rows)
+        return self._rows.passed / max(1, self._rows.rows)
 
 
 @contextmanager
-def _sorted(reading: _Reading, told: Told) -> Iterator[_Reading | _FromDisk]:
-    """The rows sorted by user."""
+def _by_user(reading: _Reading, told: Told) -> Iterator[_AsTheyStand | _FromDisk]:
+    """The users one after the other."""
     if reading.interactions.is_sorted:
-        yield reading
+        yield _AsTheyStand(reading)
         return
-    with sorted_on_disk() as rows:
-        incoming = iter(reading)
-        while some := list(islice(incoming, ROWS_PER_STEP)):
-            rows.add(some)
+    with on_disk() as rows:
+        for batch in reading.batches():
+            rows.add(batch)
             told(SeedProgress("reading", reading.done(), 0))
         yield _FromDisk(rows)
 
 
-def _packed(rows: Iterable[Row], catalog: ItemCatalog, kept: int) -> Iterator[tuple[str, bytes]]:
+def _packed(users: Iterable[tuple[str, list[int]]], catalog: ItemCatalog, kept: int) -> Iterator[tuple[str, bytes]]:
     """The newest items of each user, packed."""
     packed = lru_cache(CACHED)(lambda index: pack(catalog.item_id(index)))
-    for user, items in by_user(rows):
+    for user, items in users:
         yield user, b"".join(map(packed, items[-kept:]))

@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
     seed_interactions: Path | None = None
     """A csv or csv.gz file (user_id,item_id,timestamp) whose histories `serve` stores before it opens the port, for
-    users that have none. Its rows are sorted on disk first, in TMPDIR."""
+    users that have none. Its rows are brought together on disk first, in TMPDIR."""
 
     api_keys_sha256: str | None = Field(default=None, pattern=NAMED_HASHES)
     """`name=hash,name=hash`: who may call, by the sha256 of their keys; `python -m service hash-key` makes one. Unset,

@@ -61,16 +61,16 @@ def seeding(
     bundle: BundleArgument, users: Annotated[list[int] | None, typer.Option(help="Default: 50000 and 200000.")] = None,
     rows_per_user: int = 20, redis: RedisOption = None,
 ) -> None:  # fmt: skip
-    """Users a second, memory: files in order of time, then one sorted by user."""
+    """Users a second, memory, and 1,000 users looked at: files in order of time, then one sorted by user."""
     counts = users or [50_000, 200_000]
     catalog = ModelBundle.read(bundle).catalog
     item_ids = [catalog.item_id(index) for index in range(1, len(catalog) + 1)]
     runs = []
     with _server(redis) as url, TemporaryDirectory(prefix="rec-bench-") as folder:
         for count, is_sorted in [*((count, False) for count in counts), (counts[-1], True)]:
-            file = Path(folder) / "interactions.csv"
-            of_seeding.write(file, item_ids, count, rows_per_user, is_sorted=is_sorted)
-            runs.append(of_seeding.run(bundle, url, file, count, is_sorted=is_sorted))
+            file, rows = Path(folder) / "interactions.csv", of_seeding.Rows(item_ids, count, rows_per_user, is_sorted)
+            rows.write(file)
+            runs.append(of_seeding.run(bundle, url, file, rows))
             typer.echo(runs[-1])
         path = keep("seeding", _version(url), {"bundle": bundle.name, "runs": list(map(asdict, runs))})
     typer.echo(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
@@ -17,14 +19,15 @@ from rich.progress import Progress
 from service.bundle import ModelBundle
 from service.embedded_redis import embedded_redis
 from service.history_keys import history_key
-from service.interactions_file import InteractionsFile, SeedError
+from service.interactions_file import BATCH, InteractionsFile, SeedError
 from service.packed_items import pack
 from service.seed_display import LOG_SECONDS, SeedBar, SeedLog
 from service.seed_store import SeedLimits
 from service.seeding import Seeded, SeedProgress, seed
-from service.user_rows import by_user, sorted_on_disk
+from service.user_rows import by_user, on_disk
 
 LIMITS = SeedLimits(3, 60)
+ROOT = Path(__file__).parents[2]
 
 
 def write(path: Path, *rows: str) -> Path:
@@ -66,6 +69,50 @@ def test_a_bad_row_is_named(bundle: ModelBundle, redis_url: str, tmp_path: Path,
     assert str(path) in str(caught.value)
 
 
+FAR = 2 * BATCH + 7
+"""A line that is read when others were read, checked and passed on before."""
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("u,book-01", "2 fields"),
+        ("u,book-01,1,1", "4 fields"),
+        ("", "0 fields"),
+        ("u,book-01,inf", "timestamp 'inf'"),
+        ("a" * 257 + ",book-01,1", "user_id"),
+        ("a,book-01,1", "not sorted by user_id"),
+    ],
+)
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+def test_a_bad_row_among_many_is_named_by_its_line(tmp_path: Path, name: str, row: str, told: str) -> None:
+    rows = ["u,book-01,1"] * FAR
+    rows[3] = 'u,"book\n\r\n01",1'  # takes three lines
+    rows[FAR - 4] = row
+    file = InteractionsFile(write(tmp_path / name, *rows), is_sorted=True)
+    with pytest.raises(SeedError, match=rf"line {FAR}: .*{told}"):
+        list(file.batches())
+
+
+def test_of_two_wrong_lines_the_first_is_named(tmp_path: Path) -> None:
+    file = InteractionsFile(write(tmp_path / "rows.csv", "u,book-01,1", "u,book-01,soon", '"u,book-01,1'))
+    with pytest.raises(SeedError, match="line 3: timestamp 'soon'"):
+        list(file.batches())
+    file = InteractionsFile(write(tmp_path / "open.csv", *["u,book-01,1"] * FAR, '"u,book-01,1'))
+    with pytest.raises(SeedError, match=f"after line {FAR + 1}: unexpected end"):
+        list(file.batches())
+
+
+def test_order_is_asked_for_over_all_lines(tmp_path: Path) -> None:
+    users = sorted(f"{number:05d}" for number in range(FAR))
+    lines = [f"{user},book-01,1" for user in users]
+    batches = list(InteractionsFile(write(tmp_path / "rows.csv", *lines), is_sorted=True).batches())
+    assert [user for batch in batches for user in batch[0]] == users
+    lines[BATCH - 1], lines[BATCH] = lines[BATCH], lines[BATCH - 1]  # over the edge between two batches
+    with pytest.raises(SeedError, match=f"line {BATCH + 2}: .*not sorted"):
+        list(InteractionsFile(write(tmp_path / "mixed.csv", *lines), is_sorted=True).batches())
+
+
 def test_files_that_are_none_are_named(bundle: ModelBundle, redis_url: str, tmp_path: Path) -> None:
     (tmp_path / "header.csv").write_text("a,b\n1,2\n")
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"user_id,item_id,timestamp\n" * 100)[:-9])
@@ -86,16 +133,33 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None)
-@given(rows)
-def test_rows_sorted_on_disk_are_rows_sorted_in_memory(some: list[tuple[str, float, int]]) -> None:
-    with sorted_on_disk() as disk:
+@settings(max_examples=50, deadline=None)
+@given(rows, st.sampled_from([(1, 1), (1, 200), (3, 50), (50_000, 64 << 20)]))
+def test_rows_brought_together_on_disk_are_rows_sorted_in_memory(
+    some: list[tuple[str, float, int]], held: tuple[int, int]
+) -> None:
+    """However many are held in memory before they are packed, and before they are written."""
+    with on_disk(*held) as disk:
         disk.add(some[: len(some) // 2])
         disk.add(some[len(some) // 2 :])
         assert disk.rows == len(some)
-        found = list(by_user(disk.sorted()))
-    assert found == list(by_user(sorted(some, key=lambda row: row[0])))
-    assert [user for user, _ in found] == sorted({user for user, _, _ in some})
+        found = list(disk.by_user())
+        assert disk.passed == len(some)
+    assert sorted(found) == list(by_user(sorted(some, key=lambda row: row[0])))
+    assert sorted(user for user, _ in found) == sorted({user for user, _, _ in some})
+
+
+def test_a_disk_that_is_full_is_told_and_nothing_is_stored(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Files of this process may have 4 KB."""
+    file = write(tmp_path / "rows.csv", *(f"user-{k},book-01,1" for k in range(2000)))
+    with embedded_redis(16) as url:
+        words = [sys.executable, "-m", "service", "seed", str(tiny_bundle), "--interactions", str(file), "--redis", url]
+        limited = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", *words]
+        done = subprocess.run(limited, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        with Redis.from_url(url) as redis:
+            assert redis.dbsize() == 0
+    assert done.returncode == 1
+    assert "rows.csv: its rows cannot be kept on disk" in done.stderr
 
 
 def test_a_file_sorted_by_user_needs_no_disk_and_gives_the_same(
