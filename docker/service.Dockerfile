@@ -1,7 +1,9 @@
 # The online service: FastAPI, ONNX Runtime, numpy; no torch, no training code.
 ARG PYTHON=3.11
+# Where the base image comes from, with a slash at its end; empty: where the engine looks by itself.
+ARG REGISTRY=""
 
-FROM python:${PYTHON}-slim AS build
+FROM ${REGISTRY}python:${PYTHON}-slim AS build
 # Where pip looks for packages besides its default, if anywhere; ARGs are seen by pip as its PIP_* variables.
 ARG PIP_EXTRA_INDEX_URL=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/src/constraints.txt
@@ -23,8 +25,9 @@ RUN pip --python /venv/bin/python install --quiet --no-deps . \
 bad = [name for name in ('torch', 'training', 'export', 'onnx', 'polars', 'pip') if f(name)]; \
 raise SystemExit(f'must not be in the service image: {bad}' if bad else 0)"
 
-FROM python:${PYTHON}-slim
-RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent app
+FROM ${REGISTRY}python:${PYTHON}-slim
+# /state is for REC_ACTIVE_FILE, the one thing that the service may write: a new volume takes over its owner.
+RUN useradd --uid 10001 --no-create-home --home-dir /nonexistent app && mkdir /state && chown app /state
 COPY --from=build /venv /venv
 # ONNX Runtime tells its makers of every model it loads, unless it is told not to.
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1

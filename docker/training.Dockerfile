@@ -1,7 +1,9 @@
 # The offline rooms: data, teachers, distillation, export. Run once; what it makes goes to the volume /models.
 ARG PYTHON=3.11
+# Where the base image comes from, with a slash at its end; empty: where the engine looks by itself.
+ARG REGISTRY=""
 
-FROM python:${PYTHON}-slim AS build
+FROM ${REGISTRY}python:${PYTHON}-slim AS build
 # For a torch without CUDA give the address of PyTorch's CPU wheels here: the image is then several GB smaller.
 ARG PIP_EXTRA_INDEX_URL=""
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PIP_CONSTRAINT=/src/constraints.txt
@@ -21,7 +23,7 @@ COPY training training
 COPY export export
 RUN pip install --quiet --no-deps . && pip check
 
-FROM python:${PYTHON}-slim
+FROM ${REGISTRY}python:${PYTHON}-slim
 # The folders belong to the user already: a new volume takes over their owner.
 RUN useradd --uid 10001 --create-home app && mkdir /models /work && chown app /models /work
 COPY --from=build /venv /venv

@@ -52,9 +52,9 @@ def test_images_run_as_a_numbered_user_that_is_not_root(dockerfile: str) -> None
 def test_images_are_built_in_two_stages_from_the_python_of_pyproject(dockerfile: str) -> None:
     found = instructions(dockerfile)
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
-    assert found[0] == ("ARG", "PYTHON=" + declared.removeprefix(">="))
+    assert found[:2] == [("ARG", "PYTHON=" + declared.removeprefix(">=")), ("ARG", 'REGISTRY=""')]
     stages = [rest for name, rest in found if name == "FROM"]
-    assert stages == ["python:${PYTHON}-slim AS build", "python:${PYTHON}-slim"]
+    assert stages == ["${REGISTRY}python:${PYTHON}-slim AS build", "${REGISTRY}python:${PYTHON}-slim"]
     assert ("COPY", "--from=build /venv /venv") in final_stage(dockerfile)
 
 
@@ -125,12 +125,41 @@ def test_the_service_waits_for_redis_and_for_a_whole_bundle(compose: dict[str, A
 
 
 def test_the_service_reads_what_the_trainer_writes_and_cannot_change_it(compose: dict[str, Any]) -> None:
-    assert compose["services"]["service"]["volumes"] == ["models:/models:ro"]
+    assert compose["services"]["service"]["volumes"] == ["models:/models:ro", "state:/state"]
     assert "models:/models" in compose["services"]["trainer"]["volumes"]
     script = (ROOT / "docker/train.sh").read_text()
     command, environment = (compose["services"]["service"][key] for key in ("command", "environment"))
-    for path in (command[4], environment["REC_SEED_INTERACTIONS"]):
+    for path in (f"{command[4]}/bundle", environment["REC_SEED_INTERACTIONS"]):
         assert path.replace("/models", "$models") in script
+
+
+def test_the_one_thing_that_the_service_may_write_is_which_model_is_active(compose: dict[str, Any]) -> None:
+    """A new volume takes over the owner of the image's folder, so that folder must be the user's."""
+    assert compose["services"]["service"]["environment"]["REC_ACTIVE_FILE"].startswith("/state/")
+    assert "state" in compose["volumes"]
+    final = final_stage(DOCKERFILES[0])
+    made = only(final, "RUN")
+    user = re.search(r"useradd --uid (\d+) .* (\w+) &&", made)
+    assert user is not None
+    assert user[1] == only(final, "USER")
+    assert made.endswith(f"mkdir /state && chown {user[2]} /state")
+
+
+def test_one_variable_tells_where_every_base_image_comes_from(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        if "build" in service:
+            assert service["build"]["args"]["REGISTRY"] == "${REGISTRY:-}"
+        else:
+            assert service["image"].startswith("${REGISTRY:-}")
+
+
+def test_every_variable_of_the_file_is_explained(compose: dict[str, Any]) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    handed_on = {name for name, value in compose["services"]["service"]["environment"].items() if value is None}
+    table = [line for line in (ROOT / "docs/docker.md").read_text().splitlines() if line.startswith("| `")]
+    explained = {name for line in table for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    used = set(re.findall(r"\$\{(\w+)", text)) | handed_on
+    assert used - explained - {"PROMETHEUS_PORT", "GRAFANA_PORT"} == set()
 
 
 def test_the_environment_of_the_service_is_made_of_settings(compose: dict[str, Any]) -> None:

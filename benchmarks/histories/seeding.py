@@ -89,8 +89,6 @@ class Run:
     """Users whose stored history and whose list were asked of a service."""
     wrong: int
     """Of these, whose history was another, or whose list was not made from one."""
-    log_lines: int
-    """In which it told how far it is."""
     said: str
 
 
@@ -111,22 +109,22 @@ def run(bundle: Path, url: str, file: Path, rows: Rows) -> Run:
     seconds = time.perf_counter() - started
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    computed = used.ru_utime + used.ru_stime
+    computed, asked = used.ru_utime + used.ru_stime, min(ASKED, rows.users)
     with Redis.from_url(url) as redis:
         held = redis.info("memory")["used_memory"]
     return Run(
         rows.users, int(said[-1].split(" rows")[0].split()[-1]), round(file.stat().st_size / MEGABYTE, 1),
         rows.is_sorted, round(seconds, 1), round(rows.users / seconds), round(computed, 1),
-        round(rows.users / computed), round(used.ru_maxrss / 1024, 1), round(held / MEGABYTE, 1), ASKED,
-        _wrong(bundle, url, rows), len(said) - 1, said[-1],
+        round(rows.users / computed), round(used.ru_maxrss / 1024, 1), round(held / MEGABYTE, 1), asked,
+        _wrong(bundle, url, rows, asked), said[-1],
     )  # fmt: skip
 
 
-def _wrong(bundle: Path, url: str, rows: Rows) -> int:
+def _wrong(bundle: Path, url: str, rows: Rows, asked: int) -> int:
     """Asks a service for some users drawn at random."""
     wrong = 0
     with workers(bundle, url, 1, **PATIENT) as (address,), httpx.Client(base_url=address, timeout=30) as client:
-        for user in random.Random(0).sample(range(rows.users), min(ASKED, rows.users)):
+        for user in random.Random(0).sample(range(rows.users), asked):
             stored = client.get(f"/users/{name_of(user)}/history").json()["items"]
             answer = client.post("/recommend", json={"user_id": name_of(user), "n": 1}).json()
             is_right = [one["item_id"] for one in stored] == rows.history(user)

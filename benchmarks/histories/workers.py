@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-READY_SECONDS = 60
+READY_SECONDS = 300
 PATIENT = {"REC_REDIS_TIMEOUT_MS": "2000", "REC_REDIS_LONG_TIMEOUT_MS": "2000"}
 """For what is no question of time: a busy machine must not make a healthy Redis look dead."""
 
