@@ -149,7 +149,7 @@ class ModelThread:
         self._metrics.batch_size.observe(len(batch))
         started = perf_counter()
         for one in batch:
-            one.timings.add("queue", started - one.queued)
+            one.timings.add("queue", started - one.queued, one.queued)
         if self._waited is not None:
             self._waited(max(0.0, started - batch[-1].queued - self._run_seconds))
         before = [one.timings.total for one in batch]
@@ -159,7 +159,8 @@ class ModelThread:
             results = [error] * len(batch)
         seconds = self._run_seconds = perf_counter() - started
         for one, earlier in zip(batch, before, strict=True):
-            one.timings.add("queue", seconds - (one.timings.total - earlier))  # the others of the batch
+            others = seconds - (one.timings.total - earlier)  # of the batch
+            one.timings.add("queue", others, started)
         return results
 
 

@@ -14,7 +14,7 @@ def test_what_the_service_writes_is_read_back(seconds: dict[str, float]) -> None
     timings = Timings()
     for stage in STAGES:
         if stage in seconds:
-            timings.add(stage, seconds[stage])
+            timings.add(stage, seconds[stage], 0.0)
     found = durations(timings.server_timing())
     assert found.keys() == seconds.keys()
     assert all(abs(found[stage] - 1000 * seconds[stage]) <= 0.0005 + 1e-9 * found[stage] for stage in seconds)
