@@ -12,8 +12,9 @@ RUN python -m venv --without-pip /venv
 
 # Dependencies before code: a changed line of code does not install them again.
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-      > requirements.txt \
+# The extra `otel` too: whoever runs the image can then send traces, and who does not has some MB that are never loaded.
+RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+print(*project['dependencies'], *project['optional-dependencies']['otel'], sep='\n')" > requirements.txt \
  && pip --python /venv/bin/python install --quiet --requirement requirements.txt
 
 # Of the three rooms only this one is in the build folder, so only this one is found and installed.

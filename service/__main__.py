@@ -33,9 +33,13 @@ from service.seed_store import SeedLimits
 from service.seeding import Seeded, seed
 from service.server import run
 from service.settings import Settings, UnknownSetting, as_environment, read_settings
+from service.tracing.opening import TracingUnavailable, tracing_of
 from service.worker_metrics import MULTIPROCESS
 
-REFUSALS = (ActiveFileUnreadable, BundleError, DeviceUnavailable, SeedError, UnknownSetting, ValkeyServerError)
+REFUSALS = (
+    ActiveFileUnreadable, BundleError, DeviceUnavailable, SeedError, TracingUnavailable, UnknownSetting,
+    ValkeyServerError,
+)  # fmt: skip
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 BundleArgument = Annotated[Path, typer.Argument(help="Folder of the model bundle.")]
 
@@ -54,9 +58,9 @@ def serve(
     with _refusing(), ExitStack() as stack:
         settings = _settings({} if bundle is None else {"bundle": bundle})
         configure_logs(settings.log_level)
-        _, (model, *_) = open_first(
-            settings, Refusals()
-        )  # here too: a worker that refuses would only be started again and again
+        # Both here too: a worker that refuses would only be started again and again.
+        tracing_of(settings)
+        _, (model, *_) = open_first(settings, Refusals())
         own_redis = settings.redis_url is None
         settings = stack.enter_context(_with_redis(settings))
         seeded = _seed_if_asked(settings, model)

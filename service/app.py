@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 from fastapi import FastAPI, Request
@@ -31,26 +33,35 @@ from service.scraping import Scraping
 from service.settings import Settings, read_settings
 from service.shutdown import Shutdown
 from service.state import Service, State
+from service.tracing.opening import tracing_of
 from service.turns import short_turns
 from service.worker_metrics import forget_dead_workers, forget_this_worker
+
+if TYPE_CHECKING:
+    from service.tracing.tracing import Tracing
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The service as an ASGI app; without settings, with those of the environment (so it is a factory for uvicorn).
 
     Its lifespan raises BundleError, and the server does not start, when the bundle is doubtful in any way.
+
+    Raises:
+        TracingUnavailable: the settings ask for traces, and the extra `otel` is not installed.
     """
     settings = settings or read_settings()
     configure_logs(settings.log_level)
     metrics, shutdown = Metrics(), Shutdown(settings.drain_seconds)
     limit = Limit(settings.permits, settings.standing_wait_ms / 1000)
-    permits = Permits(limit, metrics)
+    permits, tracing = Permits(limit, metrics), tracing_of(settings)
     door = Door(permits, shutdown, metrics, access_log=settings.access_log)
     app = FastAPI(
         title="PRM-KD recommendations",
         version="1",
-        lifespan=_lifespan(settings, metrics, shutdown, door, limit),
-        middleware=middleware_of(settings, metrics, shutdown, permits),
+        lifespan=_lifespan(settings, _Parts(metrics, shutdown, door, limit, tracing)),
+        middleware=middleware_of(settings, metrics, shutdown, permits, tracing),
+        # What FastAPI itself would send, if its environment says so, has paths in it, and paths have user ids.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         redoc_url=None,
         openapi_tags=TAGS,
         generate_unique_id_function=lambda route: route.name,
@@ -72,23 +83,35 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _lifespan(
-    settings: Settings, metrics: Metrics, shutdown: Shutdown, door: Door, limit: Limit
-) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What is made with the app and lives as long."""
+
+    metrics: Metrics
+    shutdown: Shutdown
+    door: Door
+    limit: Limit
+    tracing: Tracing | None
+
+
+def _lifespan(settings: Settings, parts: _Parts) -> Callable[[FastAPI], AbstractAsyncContextManager[State]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         forget_dead_workers()
-        histories, scraping = Histories(settings, metrics), Scraping(metrics)
-        start_thread = partial(ModelThread, most_queued=settings.queue, metrics=metrics, waited=limit.waited)
-        async with running_models(settings, metrics, start_thread) as (models, reloads):
+        histories, scraping = Histories(settings, parts.metrics), Scraping(parts.metrics)
+        start_thread = partial(
+            ModelThread, most_queued=settings.queue, metrics=parts.metrics, waited=parts.limit.waited
+        )
+        sending = nullcontext() if parts.tracing is None else parts.tracing.sending()
+        async with running_models(settings, parts.metrics, start_thread) as (models, reloads):
             redis = "up" if await histories.is_up() else "down"
             structlog.get_logger("service").info(
                 "ready", model_version=models.now.active, device=str(models.active.model.device), redis=redis
             )
             _leave_to_itself_what_stays()
-            with shutdown.on_sigterm(), short_turns():
-                yield {"service": Service(models, reloads, histories, scraping), "door": door}
-        door.settle()
+            with sending, parts.shutdown.on_sigterm(), short_turns():
+                yield {"service": Service(models, reloads, histories, scraping), "door": parts.door}
+        parts.door.settle()
         scraping.close()
         await histories.close()
         forget_this_worker()

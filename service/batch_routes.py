@@ -57,6 +57,7 @@ async def _answered(here: Recommending, entry: RecommendRequest, stored: list[st
         return await here.answer(entry, stored, timings)
     finally:
         here.metrics.observe_stages(timings)
+        here.observed.parts.append(timings)
 
 
 def _response(here: Recommending, result: RecommendResponse | BaseException) -> RecommendResponse | ErrorBody:
@@ -67,5 +68,5 @@ def _response(here: Recommending, result: RecommendResponse | BaseException) -> 
     note_error(result, here.observed, here.metrics)
     if row_of(result) is INTERNAL:
         log = structlog.get_logger("service.request")
-        log.error("request of a batch failed", request_id=here.observed.request_id, exc_info=result)
+        log.error("request of a batch failed", **here.observed.ids, exc_info=result)
     return body_of(result, here.observed.request_id)

@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from service.seldom import Seldom
+
 
 def configure_logs(level: str) -> None:
     """Send structlog's and the standard library's lines to stderr, from `level` upwards."""
@@ -32,6 +34,7 @@ def configure_logs(level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(Seldom("opentelemetry"))  # a dead collector is complained of at every try
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)

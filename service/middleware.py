@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from starlette.middleware import Middleware
 
 from service.admission import Admission, FirstLook, Permits
@@ -14,12 +16,17 @@ from service.rate_limit import RateLimit
 from service.settings import Settings
 from service.shutdown import Draining, Shutdown
 
+if TYPE_CHECKING:
+    from service.tracing.tracing import Tracing
 
-def middleware_of(settings: Settings, metrics: Metrics, shutdown: Shutdown, permits: Permits) -> list[Middleware]:
+
+def middleware_of(
+    settings: Settings, metrics: Metrics, shutdown: Shutdown, permits: Permits, tracing: Tracing | None
+) -> list[Middleware]:
     """Outermost first, from what is cheap to refuse to what is not. Pure ASGI classes: FastAPI's function middleware
     would halve the throughput."""
     return [
-        Middleware(Observation, metrics, access_log=settings.access_log),
+        Middleware(Observation, metrics, tracing, access_log=settings.access_log),
         Middleware(Draining, shutdown),
         *_of_callers(settings, metrics),
         Middleware(FirstLook, permits),

@@ -27,7 +27,7 @@ class Outcome:
         """Whether it would be another one if Redis had answered."""
         return self.history == "failed"
 
-    def log_fields(self) -> dict[str, object]:
+    def fields(self) -> dict[str, str | bool | int | None]:
         """As they stand in the answer, and `history`."""
         return {
             "source": self.source,

@@ -14,6 +14,7 @@ from service.devices import WantedDevice
 from service.keys import HASHED_KEY, NAMED_HASHES, Keys
 from service.models.variants import check_variants
 from service.redis_address import parse_address
+from service.tracing.address import check_endpoint
 
 PREFIX = "REC_"
 
@@ -160,6 +161,15 @@ class Settings(BaseSettings):
     access_log: bool = False
     """One log line per request, without user ids: easier hunting, for some throughput and much disk. What is refused
     for want of a permit is told in sums."""
+
+    otlp_endpoint: Annotated[str, AfterValidator(check_endpoint)] | None = None
+    """Address of a collector that takes OTLP over HTTP, as `http://collector:4318`: it is sent a trace of each request.
+    Needs the extra `otel`. Unset or empty, nothing is traced. A key for the collector goes into
+    `OTEL_EXPORTER_OTLP_HEADERS`."""
+
+    otlp_sample: float = Field(default=1.0, ge=0, le=1, allow_inf_nan=False)
+    """Share of the traces that begin here which are sent. Fewer cost less. A caller who sends a `traceparent` has
+    decided already, and is followed."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important log line that is written."""

@@ -12,6 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # uvicorn brings it along, without stubs
 
 from service.settings import Settings, read_settings
+from service.tracing.tracing import FLUSH_SECONDS
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = ["docker/service.Dockerfile", "docker/training.Dockerfile"]
@@ -88,6 +89,19 @@ def test_the_service_image_refuses_to_be_built_with_torch() -> None:
     assert "raise SystemExit" in step
     copied = [rest for name, rest in instructions(DOCKERFILES[0]) if name == "COPY"]
     assert not any(re.search(r"\b(training|export)\b", rest) for rest in copied)
+
+
+def test_the_service_image_can_send_traces() -> None:
+    (step,) = [rest for name, rest in instructions(DOCKERFILES[0]) if name == "RUN" and "requirements.txt" in rest]
+    assert "['optional-dependencies']['otel']" in step
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["otel"]
+
+
+def test_the_end_of_a_worker_fits_the_patience_of_compose(compose: dict[str, Any]) -> None:
+    settings = Settings()
+    patience = float(compose["services"]["service"]["stop_grace_period"].removesuffix("s"))
+    assert settings.drain_seconds + settings.shutdown_seconds + FLUSH_SECONDS < patience
 
 
 def test_the_service_image_starts_the_service_and_asks_it_whether_it_is_ready() -> None:
