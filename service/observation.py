@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ class Observed:
     status: int | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     """Of each list that was given."""
+    answered_by: Mapping[str, str | None] = field(default_factory=dict)
+    """Of an answer about items: the model, and the variant."""
     errors: list[str] = field(default_factory=list)
     """Names of what it ended in instead; of a batch, of what some of its requests ended in."""
     parts: list[Timings] = field(default_factory=list)
@@ -49,7 +52,7 @@ class Observed:
             return self.outcomes[0].fields()
         if self.outcomes:
             return {"lists": len(self.outcomes), "degraded": any(one.degraded for one in self.outcomes)}
-        return {}
+        return {**self.answered_by}
 
     def log_fields(self) -> dict[str, object]:
         """All of it, in a line."""

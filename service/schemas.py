@@ -103,7 +103,22 @@ class RecommendResponse(Wire):
     items: list[RecommendedItem]
 
 
-class SimilarParameters(Filters):
+class WhoseModel(Wire):
+    """Which model answers a question about items. None of the two: as for nobody in particular."""
+
+    user_id: Text | None = None
+    """The model of this user's variant answers. Nothing that is stored of the user is read."""
+    model: Text | None = None
+    """A model version that must answer; it must be open: active, previous, or of a variant."""
+
+
+class ItemsParameters(WhoseModel):
+    """The query of GET /items; ids by repeating the name."""
+
+    ids: list[Text] = Field(min_length=1, max_length=MAX_CARDS)
+
+
+class SimilarParameters(WhoseModel, Filters):
     """The query of GET /items/{id}/similar; lists by repeating the name."""
 
     model_config = ConfigDict(strict=False)  # all is text in a query
@@ -117,6 +132,8 @@ class SimilarResponse(Wire):
 
     item_id: str
     model_version: str
+    variant: str | None
+    """As in a recommendation."""
     unknown_categories: list[str]
     """Categories of the filters that no item of the model's catalogue has."""
     unknown_brands: list[str]
@@ -184,6 +201,8 @@ class CardsResponse(Wire):
 
     model_version: str
     """Whose catalogue this is."""
+    variant: str | None
+    """As in a recommendation."""
     items: list[Card]
     unknown_items: list[str]
 

@@ -32,6 +32,7 @@ from .models import (
     RecommendRequest,
     RecommendResponse,
     SimilarParameters,
+    WhoseModel,
 )
 from .retries import Retries
 
@@ -39,5 +40,5 @@ __all__ = [
     "AsyncClient", "BatchRequest", "CallFailed", "Client", "Conflict", "DeadlineExceeded", "Event", "EventsRequest",
     "EventsResponse", "Filters", "InvalidRequest", "NoAnswer", "NotAllowed", "NotFound", "Options", "RecommendRequest",
     "RecommendResponse", "Rejected", "Retries", "ServerFailed", "SimilarParameters", "TooManyRequests", "Unavailable",
-    "UnknownAnswer", "calls",
+    "UnknownAnswer", "WhoseModel", "calls",
 ]  # fmt: skip

@@ -27,6 +27,7 @@ from .models import (
     SimilarParameters,
     SimilarResponse,
     UsersResponse,
+    WhoseModel,
 )
 
 AnswerT = TypeVar("AnswerT")
@@ -78,9 +79,11 @@ def similar(item_id: str, parameters: SimilarParameters | None = None) -> Call[S
     return Call("GET", f"/items/{_in_path(item_id)}/similar", read, query=parameters or SimilarParameters())
 
 
-def items(ids: Sequence[str]) -> Call[CardsResponse]:
-    """The cards of items."""
-    return Call("GET", "/items", CardsResponse.model_validate_json, query=ItemsParameters(ids=list(ids)))
+def items(ids: Sequence[str], whose: WhoseModel | None = None) -> Call[CardsResponse]:
+    """The cards of items, of the model that answers this user, or of one by its name."""
+    named = {} if whose is None else whose.model_dump(exclude_unset=True)
+    query = ItemsParameters.model_validate({"ids": list(ids), **named})
+    return Call("GET", "/items", CardsResponse.model_validate_json, query=query)
 
 
 def models() -> Call[ModelsResponse]:

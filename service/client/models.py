@@ -55,13 +55,20 @@ class BatchRequest(Asked):
     requests: list[RecommendRequest]
 
 
-class SimilarParameters(Filters):
+class WhoseModel(Asked):
+    """Which model answers a question about items."""
+
+    user_id: str | None = None
+    model: str | None = None
+
+
+class SimilarParameters(WhoseModel, Filters):
     """How many items like one, and which."""
 
     n: int = 10
 
 
-class ItemsParameters(Asked):
+class ItemsParameters(WhoseModel):
     """Whose cards."""
 
     ids: list[str]
@@ -132,6 +139,7 @@ class SimilarResponse(Answered):
 
     item_id: str
     model_version: str
+    variant: str | None
     unknown_categories: list[str]
     unknown_brands: list[str]
     items: list[RecommendedItem]
@@ -172,6 +180,7 @@ class CardsResponse(Answered):
     """Cards of the known among the items asked for."""
 
     model_version: str
+    variant: str | None
     items: list[Card]
     unknown_items: list[str]
 

@@ -13,11 +13,15 @@ from service.models.variants import ACTIVE, Variants
 
 @dataclass(frozen=True)
 class Choice:
-    """The model of one recommendation. Lease it before anything is awaited."""
+    """The model of one answer. Lease it before anything is awaited."""
 
     served: Served
     variant: str | None
     """The arm of the experiment that the caller is in."""
+
+    def fields(self) -> dict[str, str | None]:
+        """As an answer names them."""
+        return {"model_version": self.served.version, "variant": self.variant}
 
 
 class Models:
@@ -36,7 +40,7 @@ class Models:
         return self._open[self._now.active]
 
     def choose(self, user_id: str | None, version: str | None) -> Choice:
-        """The model of a recommendation: of the version asked for, else of the user's variant, else the active one.
+        """The model of an answer: of the version asked for, else of the user's variant, else the active one.
 
         Raises:
             UnknownModel: the version asked for is not open.

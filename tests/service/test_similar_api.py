@@ -20,7 +20,7 @@ def test_the_nearest_come_first_by_the_cosine(client: httpx.Client, bundle: Mode
     vectors = np.frombuffer((bundle.folder / "item_vectors.bin").read_bytes(), np.float32).reshape(60, -1)  # [N, D]
     cosines = vectors @ vectors[0] / np.linalg.norm(vectors, axis=1) / np.linalg.norm(vectors[0])  # [N]
     nearest = np.argsort(-cosines)[1:11]  # the item itself is the very first
-    assert set(answer) == {"item_id", "model_version", "unknown_categories", "unknown_brands", "items"}
+    assert set(answer) == {"item_id", "model_version", "variant", "unknown_categories", "unknown_brands", "items"}
     assert answer["item_id"] == "book-01"
     assert answer["model_version"] == bundle.manifest.model_version
     assert [item["item_id"] for item in answer["items"]] == [bundle.catalog.item_id(int(k) + 1) for k in nearest]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.client import Event, EventsRequest, calls
+from service.client import Event, EventsRequest, WhoseModel, calls
 from service.client.calls import Call
 from tests.service.client.samples import SAMPLES
 from tests.service.client.test_models import ROOT, bare
@@ -62,6 +62,14 @@ def test_parameters_are_those_of_the_contract(name: str) -> None:
     properties = {one["name"]: one["schema"] for one in stated}
     assert bare({"properties": mine["properties"]}) == bare({"properties": properties})
     assert mine.get("required", []) == [one["name"] for one in stated if one["required"]]
+
+
+def test_cards_are_asked_for_with_what_was_given_of_whose_they_are() -> None:
+    for whose in (None, WhoseModel(user_id="ada"), WhoseModel(model="tiny-A0-0")):
+        query = calls.items(["book-01"], whose).query
+        assert query is not None
+        given = {} if whose is None else whose.model_dump(exclude_unset=True)
+        assert query.model_dump(exclude_unset=True) == {"ids": ["book-01"], **given}
 
 
 def test_events_may_be_sent_again_only_where_each_has_an_id() -> None:

@@ -21,7 +21,7 @@ NOT_MIRRORED = {
 """Words for people, and bounds, which are the service's to keep."""
 NO_DEFAULT = ("default", None)
 """FastAPI leaves it out."""
-QUERIES = {"SimilarParameters", "ItemsParameters"}
+QUERIES = {"SimilarParameters", "ItemsParameters", "WhoseModel"}
 """No bodies: test_calls compares them with the parameters."""
 
 
