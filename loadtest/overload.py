@@ -16,9 +16,10 @@ from loadtest.asking import Asker
 from loadtest.connections import Connections
 from loadtest.window import Window, at_rate
 
-SATURATING = (8, 16, 32, 48)
-"""Requests under way while the peak is looked for: fewer than the 64 permits of a worker, more than one batch. What is
-most depends on how many share a run, and on how long a queue the worker suffers."""
+SATURATING = (8, 16, 48)
+"""Requests under way while the peak is looked for. The peak is that of the crowd which got most in the whole run: it
+depends on how many share a run of the model, and on how long a queue the worker suffers. (The most of each moment would
+be that of the luckiest, and no peak.)"""
 GAUGES = ("rec_model_queue", "rec_in_flight")
 NORMAL = 2.0
 """Normal is a p99 of at most so many times the idle one."""
@@ -32,7 +33,7 @@ class Load:
     """Of overload, in all."""
     times: float = 3.0
     """The rate over the peak."""
-    rounds: int = 4
+    rounds: int = 8
     """Parts of the overload; before and after each the peak is looked for. A machine that others use is not always
     equally fast, so a ratio means something only of moments that lie close together."""
     idle_rate: float = 20.0
@@ -49,18 +50,21 @@ async def measure(host: str, port: int, load: Load) -> dict[str, Any]:
     async with Connections(host, port) as connections:
         asker = await Asker.meet(connections)
         idle = await at_rate(asker, load.idle_rate, load.seconds / 2)
-        peaks, parts = [await peak_of(asker, part / 2)], list[Window]()
+        looks, parts = [await look_for_peak(asker, part)], list[Window]()
         gauges = Gauges(host, port)
         for _ in range(load.rounds):
             with gauges.watched():
-                parts.append(await at_rate(asker, load.times * peaks[-1], part))
-            peaks.append(await peak_of(asker, part / 2))
+                parts.append(await at_rate(asker, load.times * max(looks[-1].values()), part))
+            looks.append(await look_for_peak(asker, part))
         after = [await at_rate(asker, load.idle_rate, 1.0) for _ in range(5)]
     over, normal = Window.of_all(parts), [one.p99 <= NORMAL * idle.p99 for one in after]
+    crowd = max(SATURATING, key=lambda one: mean(look[one] for look in looks))
+    peaks = [look[crowd] for look in looks]
     ratios = [one.per_second / mean(around) for one, around in zip(parts, pairwise(peaks), strict=True)]
     return {
         "idle": idle.told(),
         "peak_per_second": round(median(peaks), 1),
+        "peak_of_crowd": crowd,
         "peaks": [round(peak, 1) for peak in peaks],
         "overload": over.told() | {"most": gauges.most},
         "goodput_of_peak": round(median(ratios), 3),
@@ -71,17 +75,23 @@ async def measure(host: str, port: int, load: Load) -> dict[str, Any]:
     }
 
 
-async def peak_of(asker: Asker, seconds: float) -> float:
-    """Lists per second when some wait for each other: of several crowds, the one that gets most."""
+async def look_for_peak(asker: Asker, seconds: float) -> dict[int, float]:
+    """Lists per second when so many ask who wait for each other."""
     each = seconds / len(SATURATING)
-    return max([await _saturated(asker, crowd, each) for crowd in SATURATING])
+    return {crowd: await _saturated(asker, crowd, each) for crowd in SATURATING}
 
 
 async def _saturated(asker: Asker, crowd: int, seconds: float) -> float:
+    """Without the beginning, in which the queue fills, and what is answered after the end."""
     asker.forget()
     ends = perf_counter() + seconds
-    await asyncio.gather(*(_until(ends, asker.ask) for _ in range(crowd)))
-    return asker.statuses["200"] / seconds
+    asking = [asyncio.create_task(_until(ends, asker.ask)) for _ in range(crowd)]
+    await asyncio.sleep(seconds / 4)
+    before, started = asker.statuses["200"], perf_counter()
+    await asyncio.sleep(ends - started)
+    per_second = (asker.statuses["200"] - before) / (perf_counter() - started)
+    await asyncio.gather(*asking)
+    return per_second
 
 
 async def _until(ends: float, ask: Callable[[], Awaitable[object]]) -> None:

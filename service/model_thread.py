@@ -25,6 +25,9 @@ from service.recommender import Asked, Recommendation, Recommender
 from service.timings import Timings
 
 
+WOKEN_AT_ONCE = 4
+
+
 @dataclass(eq=False)
 class _Entry:
     """Somebody waits for this."""
@@ -165,5 +168,10 @@ class ModelThread:
 
 
 def _deliver(batch: Sequence[_Entry], results: Sequence[Recommendation | Exception]) -> None:
-    for entry, result in zip(batch, results, strict=True):
+    """Wake those who wait, some in each turn of the event loop: what all of a large batch do next would take so long
+    that nobody else is looked at meanwhile."""
+    for entry, result in zip(batch[:WOKEN_AT_ONCE], results[:WOKEN_AT_ONCE], strict=True):
         entry.take(result)
+    if len(batch) > WOKEN_AT_ONCE:
+        later = batch[WOKEN_AT_ONCE:], results[WOKEN_AT_ONCE:]
+        asyncio.get_running_loop().call_soon(_deliver, *later)

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from service.encoder import Encoder
 from service.errors import ClientGone, DeadlineExceeded, Overloaded
 from service.lockstep import Fetch, Found
 from service.metrics import Metrics
-from service.model_thread import ModelThread
+from service.model_thread import WOKEN_AT_ONCE, ModelThread
 from service.models.opening import Model
 from service.patience import Caller, Patience
 from service.recommender import Query, Recommendation, Recommender
@@ -214,6 +215,22 @@ def test_what_has_queued_up_is_taken_together_and_answered_alike(hold: Callable[
     assert held.retrieval.runs == [1, 8, 8, 4]
     assert held.counted('rec_model_batch_size_bucket{le="4.0"} 2.0')
     assert set(answers) == {model.recommender.recommend(QUERY, Timings())}
+
+
+def test_those_who_shared_a_run_are_woken_a_few_in_each_turn_of_the_loop(hold: Callable[..., Held]) -> None:
+    async def scenario(held: Held) -> list[int]:
+        tasks = [await held.first(), *await held.queued(16)]
+        held.gate.open.set()
+        answered = [0]
+        while answered[-1] < len(tasks):
+            await asyncio.sleep(0)
+            answered.append(sum(task.done() for task in tasks))
+        held.thread.close()
+        return answered
+
+    answered = asyncio.run(scenario(hold(most_at_once=16)))
+    alone = 1  # the first, if the loop hears of it no earlier
+    assert max(after - before for before, after in pairwise(answered)) <= WOKEN_AT_ONCE + alone < 8
 
 
 def test_the_thread_outlives_a_run_that_fails(hold: Callable[..., Held]) -> None:
