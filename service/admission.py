@@ -100,7 +100,7 @@ class Permit:
         self.permits.take(weight - self.held)
         self.held = weight
         if self.bucket is not None:
-            self.bucket.take(requests - 1)
+            self.bucket.take(requests - 1, taken=1)
 
 
 class FirstLook:

@@ -25,17 +25,23 @@ class Bucket:
         self._tokens = float(burst)
         self._filled = clock()
 
-    def take(self, tokens: int) -> None:
+    def take(self, tokens: int, taken: int = 0) -> None:
         """Take so many. More than `burst` are had from a full bucket, and owed until as many have come in.
 
+        Args:
+            tokens: how many.
+            taken: how many the same request has taken before, from what must be a full bucket.
+
         Raises:
-            RateLimited: they are not there; it says in how many seconds they will be, if nobody takes any meanwhile.
+            RateLimited: they are not there; it says in how many seconds they will be, those that were taken before
+                included, if nobody takes any meanwhile.
         """
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate)
         self._filled = now
-        missing = min(tokens, self._burst) - self._tokens
-        if missing > _ROUNDING:
+        needed = min(taken + tokens, self._burst)
+        missing = needed - self._tokens
+        if missing - taken > _ROUNDING:
             raise RateLimited(f"more than {self._rate:g} requests a second", retry_after=ceil(missing / self._rate))
         self._tokens -= tokens
 

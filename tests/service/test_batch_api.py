@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.keys import hash_of, new_key
 from service.settings import Settings
 
 Serve = Callable[[Settings], httpx.Client]
@@ -131,3 +132,16 @@ def test_the_contract_shows_requests_as_they_are_for_one(client: httpx.Client) -
         "$ref": "#/components/schemas/RecommendRequest"
     }
     assert "NoRequest" not in schemas
+
+
+def test_one_that_brings_more_than_a_bucket_holds_is_let_in_when_the_bucket_is_full(
+    serve: Serve, settings: Settings
+) -> None:
+    key = new_key()
+    update = {"api_keys_sha256": f"me={hash_of(key)}", "rate_per_second": 0.01, "rate_burst": 2}
+    client = serve(settings.model_copy(update=update))
+    client.headers["Authorization"] = f"Bearer {key}"
+    assert len(batch(client, *[{}] * 3)) == 3
+    refused = client.post("/recommend", json={})
+    assert (refused.status_code, refused.json()["error"]) == (429, "rate_limited")
+    assert 150 < int(refused.headers["Retry-After"]) <= 200  # one is owed, one is needed, and a moment has passed

@@ -59,3 +59,35 @@ def test_taking_nothing_is_always_possible_within_what_was_granted() -> None:
     bucket.take(0)
     with pytest.raises(RateLimited):
         bucket.take(1)
+
+
+@examples(max_examples=200)
+@given(
+    rate=st.floats(0.1, 50),
+    burst=st.integers(1, 10),
+    pauses=st.lists(st.floats(0, 5), max_size=5),
+    size=st.integers(1, 30),
+)
+def test_a_batch_is_let_in_as_one_request_of_its_size_and_waiting_as_told_helps(
+    rate: float, burst: int, pauses: list[float], size: int
+) -> None:
+    """It takes one token when it comes and the others when its body was read; to the bucket that is all the same."""
+    time = Time()
+    bucket = Bucket(rate, burst, time)
+
+    def come() -> None:
+        bucket.take(1)
+        bucket.take(size - 1, taken=1)
+
+    come()  # from a full bucket, however many they are
+    for pause in pauses:
+        time.now += pause
+        for _ in range(2):  # before its body was read nobody knows how many it brings: that may be a second no
+            try:
+                come()
+            except RateLimited as refused:
+                time.now += refused.retry_after
+            else:
+                break
+        else:
+            come()
