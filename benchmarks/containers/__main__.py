@@ -65,11 +65,12 @@ def run(
         if only:
             compose.do("up", "--detach")  # on the ports of this run
         else:
+            out.unlink(missing_ok=True)
             compose.do(*DOWN)
         for name in only or [name for name in ACTS if name not in (without or ())]:
             told[name] = ACTS[name](stack)
             typer.echo(json.dumps({name: {**told[name].seen, "claims": told[name].claims}}, indent=1))
-            write(out, compose, told)
+            write(out, compose, name, told[name])
         if not only:
             compose.do(*DOWN)
     wrong = [f"{name}: {claim}" for name, one in told.items() for claim in one.wrong]

@@ -46,7 +46,7 @@ class Users:
 
     truth: Truth
     """Every answer is judged by it."""
-    rate: float = 50.0
+    rate: float = 20.0
     """Requests per second."""
     balanced: bool = False
     """As a balancer does: nothing more is sent once `/readyz` is no 200."""

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,16 +19,16 @@ MEGABYTE = 1e6
 """As `docker images` has it."""
 
 
-def write(path: Path, compose: Compose, told: Mapping[str, Told]) -> None:
-    """Everything that was told so far."""
-    stated = {
+def write(path: Path, compose: Compose, act: str, told: Told) -> None:
+    """Put what an act told into a file; what others told before stays there."""
+    before = json.loads(path.read_text(encoding="utf-8"))["acts"] if path.exists() else {}
+    now = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(["python -m benchmarks.containers", *sys.argv[1:]]),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}",
         "versions": versions() | {"compose": compose.version()},
-        "images": _images(compose),
-        "acts": {name: {**one.seen, "claims": one.claims} for name, one in told.items()},
     }
+    stated = {"images": _images(compose), "acts": {**before, act: {**now, **told.seen, "claims": told.claims}}}
     path.write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
 
 

@@ -72,7 +72,7 @@ def seeding(
             rows.write(file)
             runs.append(of_seeding.run(bundle, url, file, rows))
             typer.echo(runs[-1])
-        path = keep("seeding", _version(url), {"bundle": bundle.name, "runs": list(map(asdict, runs))})
+            path = keep("seeding", _version(url), {"bundle": bundle.name, "runs": list(map(asdict, runs))})
     typer.echo(path)
 
 

@@ -21,6 +21,8 @@ from benchmarks.histories.workers import PATIENT, workers
 MEGABYTE = 1 << 20
 STRIDE = 7_368_787
 """A prime: `k * STRIDE % users` goes through all users, and leaves no two neighbours beside each other."""
+EMPTYING_SECONDS = 600
+"""A server gives no other answer while it forgets ten million keys."""
 ASKED = 1_000
 """Users whose histories are looked at through the service."""
 
@@ -98,7 +100,7 @@ def run(bundle: Path, url: str, file: Path, rows: Rows) -> Run:
     Raises:
         RuntimeError: the command failed.
     """
-    with Redis.from_url(url) as redis:
+    with Redis.from_url(url, socket_timeout=EMPTYING_SECONDS) as redis:
         redis.flushall()
     command = [sys.executable, "-m", "service", "seed", str(bundle), "--interactions", str(file), "--redis", url]
     started = time.perf_counter()
