@@ -24,7 +24,6 @@ from service.patience import FOREVER, Patience, exceeded
 from service.recommender import Asked, Recommendation, Recommender
 from service.timings import Timings
 
-
 WOKEN_AT_ONCE = 4
 
 

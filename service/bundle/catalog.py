@@ -30,7 +30,7 @@ class ItemCatalog:
             ValueError: an id is empty, or stands twice; the message names it.
         """
         self._ids = ids
-        hashes = np.fromiter((crc32(ids.encoded(k)) for k in range(len(ids))), dtype=np.uint32, count=len(ids))
+        hashes = np.fromiter(map(crc32, ids.encoded_all()), dtype=np.uint32, count=len(ids))
         self._order = np.argsort(hashes, kind="stable").astype(np.int32)
         self._sorted_hashes = hashes[self._order]
         self._check()

@@ -56,7 +56,11 @@ def test_facets_are_the_values_that_most_items_have(index: ItemIndex, sold_out: 
         ('{"title": 7}', r"item_cards\.bin: the card of item 'книга-23', title"),
         ('{"price": 7}', r"item_cards\.bin: the card of item 'книга-23', price"),
         ('{"available": "perhaps"}', r"item_cards\.bin: the card of item 'книга-23', available"),
-        ('{"title": ', r"item_cards\.bin: a card among items 1 to 60 is no JSON"),
+        ('{"title": ', r"item_cards\.bin: the card of item 'книга-23' is no JSON"),
+        ('{"title":"a","brand":"","categories":["x","y"],"price":7}', r"the card of item 'книга-23', price"),
+        ('{"title":"a\tb","brand":"","categories":[]}', r"the card of item 'книга-23' is no JSON"),
+        ('{"title":"a"b","brand":"","categories":[]}', r"the card of item 'книга-23' is no JSON"),
+        ('{"title":"a\\x","brand":"","categories":[]}', r"the card of item 'книга-23' is no JSON"),
     ],
 )
 def test_a_card_that_is_none_is_named(bundle_copy: Path, card: str, named: str) -> None:
