@@ -10,6 +10,7 @@ const HEADLINES = {
   deadline_exceeded: "No answer in time",
   internal_error: "The service failed",
   unknown_model: "This model is not open here",
+  unknown_item: "There is nothing to compare it with",
 };
 let asking = null; // one question, however many calls were refused
 

@@ -3,37 +3,45 @@ import { call } from "./api.js";
 import { element } from "./dom.js";
 
 const AT_ONCE = 20; // ids in one request: long ones must fit a request line
-const cards = new Map(); // item id -> card: fetched once for each model
-let version = "";
+const MOST_CATALOGUES = 4;
+const catalogues = new Map(); // model version -> item id -> card: another model may hold other cards
 
-export async function fetchCards(ids) {
-  const missing = [...new Set(ids)].filter((id) => !cards.has(id));
+// `whose`: { model } or { user_id }, as the API takes it.
+export async function fetchCards(ids, whose) {
+  const there = catalogues.get(whose.model) ?? new Map();
+  const missing = [...new Set(ids)].filter((id) => !there.has(id));
   for (let first = 0; first < missing.length; first += AT_ONCE) {
-    const query = missing.slice(first, first + AT_ONCE).map((id) => `ids=${encodeURIComponent(id)}`).join("&");
+    const query = new URLSearchParams(whose);
+    for (const id of missing.slice(first, first + AT_ONCE)) query.append("ids", id);
     keep((await call("GET", `/items?${query}`)).answer);
   }
 }
 
-function keep(answer) {
-  if (answer.model_version !== version) cards.clear(); // another model may hold other cards
-  version = answer.model_version;
-  for (const card of answer.items) cards.set(card.item_id, card);
+function keep({ model_version: version, items }) {
+  const catalogue = catalogues.get(version) ?? new Map();
+  catalogues.delete(version); // the latest stands last, and the first goes first
+  catalogues.set(version, catalogue);
+  for (const card of items) catalogue.set(card.item_id, card);
+  if (catalogues.size > MOST_CATALOGUES) catalogues.delete(catalogues.keys().next().value);
 }
 
-export const title = (id) => cards.get(id)?.title || id;
-export const isUnavailable = (id) => cards.get(id)?.available === false;
+// A title is better than none, whichever model knows it; all else is true of one model only.
+const anywhere = (id) => [...catalogues.values()].map((catalogue) => catalogue.get(id)).findLast(Boolean);
+const cardOf = (id, version) => (version ? catalogues.get(version)?.get(id) : anywhere(id));
+export const title = (id, version) => cardOf(id, version)?.title || anywhere(id)?.title || id;
+export const isUnavailable = (id, version) => cardOf(id, version)?.available === false;
 
-export function about(id) {
-  const card = cards.get(id);
-  if (!card) return "not in the active model";
+export function about(id, version) {
+  const card = cardOf(id, version);
+  if (!card) return "not in this model";
   return [card.brand, card.categories.join(" › ")].filter(Boolean).join(" · ") || id;
 }
 
 // Initials on a colour that items of the same last category share. It says nothing that the text beside it does not.
-export function tile(id) {
-  const made = element("span", "tile", initials(title(id)));
+export function tile(id, version) {
+  const made = element("span", "tile", initials(title(id, version)));
   made.setAttribute("aria-hidden", "true");
-  made.style.setProperty("--hue", hue(cards.get(id)?.categories.at(-1) ?? id));
+  made.style.setProperty("--hue", hue(cardOf(id, version)?.categories.at(-1) ?? id));
   return made;
 }
 

@@ -1,7 +1,7 @@
 // One list with its settings: what was asked, how it was made, and what moved.
-import { about, isUnavailable, tile, title } from "./cards.js";
 import { Controls } from "./controls.js";
-import { $, element } from "./dom.js";
+import { $, element, replaced } from "./dom.js";
+import { badge, itemCard, origin } from "./item_card.js";
 import { showTimings } from "./timings.js";
 
 export class Column {
@@ -13,6 +13,7 @@ export class Column {
     this.controls = new Controls(this.part(".controls"), onChange);
     this.onPick = onPick;
     this.shown = null; // item id -> rank, of the user whose list it is
+    this.version = null; // the model that made it
   }
 
   part(selector) {
@@ -25,13 +26,14 @@ export class Column {
 
   // `before`: ranks to compare with, or null; `there`: what the other list holds, or null.
   show({ answer, ms, stages }, before, there) {
+    this.version = answer.model_version;
     this.part(".summary").textContent = this.controls.summary();
     this.showBadges(answer);
     showTimings(this.part(".timings"), stages, ms);
     this.part(".unknown").textContent = this.nothing(answer);
     this.part(".list").dataset.source = answer.source;
     const best = Math.max(answer.items[0]?.score ?? 1, ...answer.items.map((item) => item.score), 1e-9);
-    this.replace(answer.items.map((item) => this.row(item, best, before, there)));
+    replaced(this.part(".list"), answer.items.map((item) => this.row(item, best, before, there)));
     this.shown = new Map(answer.items.map((item) => [item.item_id, item.rank]));
   }
 
@@ -44,12 +46,10 @@ export class Column {
   }
 
   showBadges(answer) {
-    const badge = (className, text) => element("span", `badge ${className}`, text);
     this.part(".badges").replaceChildren(
       badge(answer.source, answer.source),
       ...(answer.degraded ? [badge("degraded", "degraded")] : []),
-      ...(answer.variant === null ? [] : [badge("variant", `variant ${answer.variant}`)]),
-      badge("version", answer.model_version),
+      ...origin(answer),
     );
   }
 
@@ -60,33 +60,13 @@ export class Column {
     return said.join(" ");
   }
 
-  // Whoever came by keyboard stays at the same place in the list.
-  replace(rows) {
-    const list = this.part(".list");
-    const place = [...list.children].findIndex((row) => row.contains(document.activeElement));
-    list.replaceChildren(...rows);
-    if (place >= 0) rows[Math.min(place, rows.length - 1)]?.firstElementChild.focus();
-  }
-
   row(item, best, before, there) {
     const id = item.item_id;
-    const card = element("button", "card");
-    card.type = "button";
-    card.dataset.id = id;
-    const meter = element("span", "meter", element("i"));
-    meter.firstElementChild.style.width = `${Math.max(0, Math.min(100, (100 * item.score) / best))}%`;
-    const text = element(
-      "span", "text",
-      element("span", "title", title(id)),
+    const marks = [
       change(id, item.rank, before),
       there && !there.has(id) ? element("span", "change only", "only here") : null,
-      element("span", "about", about(id)),
-      isUnavailable(id) ? element("span", "gone", "not available") : null,
-      because(item.reason),
-    );
-    const score = element("span", "score", item.score.toFixed(3));
-    card.append(element("span", "rank", String(item.rank)), tile(id), text, meter, score);
-    card.addEventListener("click", () => this.onPick(id));
+    ];
+    const card = itemCard(item, { full: best, marks, version: this.version, onPick: this.onPick });
     return element("li", before && !before.has(id) ? "new" : "", card);
   }
 }
@@ -97,12 +77,6 @@ function change(id, rank, before) {
   if (old === undefined) return element("span", "change", "new");
   if (old === rank) return null;
   return old > rank ? element("span", "change", `▲ ${old - rank}`) : element("span", "change down", `▼ ${rank - old}`);
-}
-
-function because(reason) {
-  if (!reason?.length) return null;
-  const named = reason.map((one) => `${title(one.item_id)} ${Math.round(100 * one.share)}\u00a0%`);
-  return element("span", "because", `because of ${named.join(", ")}`);
 }
 
 // How the second list differs from the first, in a sentence.

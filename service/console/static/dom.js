@@ -16,6 +16,13 @@ export function button(className, text, onClick) {
   return made;
 }
 
+// New rows in a list; whoever came by keyboard stays at the same place in it.
+export function replaced(list, rows) {
+  const place = [...list.children].findIndex((row) => row.contains(document.activeElement));
+  list.replaceChildren(...rows);
+  if (place >= 0) rows[Math.min(place, rows.length - 1)]?.querySelector("button")?.focus();
+}
+
 // Opens a dialog of the page and waits until it is closed: true where its form was sent.
 export function answered(dialog) {
   return new Promise((resolve) => {

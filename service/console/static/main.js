@@ -4,6 +4,7 @@ import { fetchCards, title } from "./cards.js";
 import { Column, difference } from "./column.js";
 import { $, answered, wireDialog } from "./dom.js";
 import { watchHealth } from "./health.js";
+import { showSimilar, wireSimilar } from "./similar.js";
 import { markUser, offerUsers, pathOf, showHistory, showSession } from "./user.js";
 
 const MOST_IN_SESSION = 100; // what the API takes as context_items
@@ -49,17 +50,26 @@ async function refresh(newest = null) {
   const history = stored.value?.answer.items.map((item) => item.item_id).reverse() ?? null;
   const failed = lists.find((list) => list.status === "rejected")?.reason;
   const answer = lists.map((list) => list.value?.answer);
-  const items = answer.flatMap((one) => one?.items ?? []);
-  const reasons = items.flatMap((item) => item.reason ?? []);
-  const needed = [...[...items, ...reasons].map((one) => one.item_id), ...session, ...(history ?? [])];
-  const untitled = await fetchCards(needed).then(() => null, (error) => error); // then ids stand for titles
+  const untitled = await titles(answer, [...session, ...(history ?? [])]).then(() => null, (error) => error); // then ids stand for titles
   if (mine !== turn) return;
   listed = asked.user_id;
-  showHistory(history, newest);
-  showSession(session, leaveSession);
+  const version = answer[0]?.model_version; // the history is told as the first list's model knows it
+  showHistory(history, { newest, version, onOpen: open });
+  showSession(session, { version, onOpen: open, onRemove: leaveSession });
   showLists(wanted, lists);
   tell(answer[0]);
   if (failed ?? untitled) throw failed ?? untitled;
+}
+
+// The cards of each list, and of the past, from the model that made the list.
+async function titles(answers, past) {
+  const lists = answers.filter(Boolean);
+  if (lists.length === 0) await fetchCards(past, { user_id: user });
+  for (const [place, { items, model_version: model }] of lists.entries()) {
+    const reasons = items.flatMap((item) => item.reason ?? []);
+    const needed = [...items, ...reasons].map((one) => one.item_id);
+    await fetchCards([...needed, ...(place ? [] : past)], { model });
+  }
 }
 
 // A alone is compared with what it was before, B with A.
@@ -99,6 +109,13 @@ function pick(id) {
   if (listed === user) add(id);
 }
 
+// From the model that A is set to, or that of the user.
+function open(id) {
+  if (listed !== user) return;
+  const { model } = a.controls.request();
+  attempt(() => showSimilar(id, model ? { model } : { user_id: user }, pick));
+}
+
 function add(id) {
   if ($("to-session").checked) return attempt(() => addToSession(id));
   const event = { user_id: user, item_id: id, event_id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` };
@@ -118,7 +135,7 @@ async function addEvent(event) {
     say(`The model does not know ${id}: nothing was stored.`, "warn");
     return;
   }
-  await fetchCards([id]);
+  await fetchCards([id], { user_id: whose });
   say(`Added “${title(id)}” to the history of ${whose}.`);
   await refresh(id);
 }
@@ -163,6 +180,7 @@ $("columns").append(a.root, b.root);
 b.root.hidden = true;
 a.part(".settings").open = matchMedia(WIDE).matches;
 wireDialog($("erase-dialog"));
+wireSimilar();
 wireKey(() => attempt(start));
 $("pick").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -89,7 +89,7 @@ def test_a_collector_that_comes_back_is_sent_to_again(tiny_bundle: Path, tmp_pat
 def test_every_worker_sends(tiny_bundle: Path, tmp_path: Path) -> None:
     with collecting() as collector:
         environment = QUICK | {"REC_OTLP_ENDPOINT": collector.url, "OTEL_SERVICE_NAME": "shop"}
-        with serving(tmp_path / "log", str(tiny_bundle), "--workers", "2", **environment) as (client, _):
+        with serving(tmp_path / "log", str(tiny_bundle), "--workers", "2", **environment) as (client, process):
             for _ in range(200):
                 with httpx.Client(base_url=client.base_url) as fresh:  # a new connection: any worker
                     fresh.post("/recommend", json=BODY)
@@ -98,4 +98,6 @@ def test_every_worker_sends(tiny_bundle: Path, tmp_path: Path) -> None:
                 time.sleep(0.05)
             else:
                 pytest.fail("one of them sends nothing")
+            process.send_signal(signal.SIGTERM)  # killed, it would leave its workers behind
+            assert process.wait(30) == 0
         assert {one["service.name"] for one in collector.resources} == {"shop"}
