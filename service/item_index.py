@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +59,8 @@ class ItemIndex:
         available[np.frombuffer(notes.unavailable, np.int32)] = False
         return cls(notes.categories, notes.brands, available)
 
-    @cached_property
     def facets(self) -> Facets:
-        """Counted once: a catalogue may have a million brands."""
+        """Counted anew: a catalogue may have a million brands, and that takes a while."""
         return Facets(self.categories.most_frequent(FACET_VALUES), self.brands.most_frequent(FACET_VALUES))
 
     def allowed(self, filters: Filters) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from service.candidates import Candidates
 from service.diversity import diversified, pool_size
 from service.explanation import Explanation, Reason
 from service.filters import Filters
-from service.item_index import Facets, ItemIndex, UnknownValues
+from service.item_index import ItemIndex, UnknownValues
 from service.item_vectors import ItemVectors
 from service.lockstep import Steps, in_lockstep
 from service.popularity import Popularity
@@ -99,17 +99,15 @@ class Recommender:
         self._explanation = Explanation(self._vectors, bundle.catalog)
         self._popularity = Popularity(bundle.popular)
         self._index = ItemIndex.of(bundle)
+        self.facets = self._index.facets()
+        """What a person may filter by. Counted now, on whatever thread opens the model: a catalogue may have a million
+        brands, and the event loop answers nobody while it counts them."""
         self._length = bundle.manifest.encoder.max_history
 
     @property
     def most_at_once(self) -> int:
         """How many queries `recommend_many` likes to be given; 1: it gains nothing from more."""
         return self._retrieval.most_at_once
-
-    @property
-    def facets(self) -> Facets:
-        """What a person may filter by."""
-        return self._index.facets
 
     def recommend(self, query: Asked, timings: Timings) -> Recommendation:
         """The best `n` allowed items, or as many as are allowed; what is popular when no item of the history is

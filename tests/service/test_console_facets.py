@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 
 from service.bundle import ModelBundle
+from service.models.opening import Model
 
 
 def test_facets_of_the_active_model_and_each_finds_so_many(client: httpx.Client, bundle: ModelBundle) -> None:
@@ -17,3 +18,8 @@ def test_facets_of_the_active_model_and_each_finds_so_many(client: httpx.Client,
         answer = client.post("/recommend", json=body).raise_for_status().json()
         assert len(answer["items"]) == brand["items"]
         assert answer["unknown_brands"] == []
+
+
+def test_they_were_counted_when_the_model_was_opened(model: Model) -> None:
+    """Not when the first person looks, which would hold up everybody who asks for something else."""
+    assert "facets" in vars(model.recommender)

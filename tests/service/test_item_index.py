@@ -43,11 +43,11 @@ def test_values_that_no_item_has_are_named_once_each(index: ItemIndex) -> None:
 def test_facets_are_the_values_that_most_items_have(index: ItemIndex, sold_out: ModelBundle) -> None:
     every = [sold_out.card(k) for k in range(1, 61)]
     categories = Counter(category for card in every for category in set(card.categories))
-    assert dict(index.facets.categories) == categories
-    assert dict(index.facets.brands) == Counter(card.brand for card in every if card.brand)
-    counted = [(-items, value) for value, items in index.facets.categories]
+    assert dict(index.facets().categories) == categories
+    assert dict(index.facets().brands) == Counter(card.brand for card in every if card.brand)
+    counted = [(-items, value) for value, items in index.facets().categories]
     assert counted == sorted(counted)
-    assert index.categories.most_frequent(2) == index.facets.categories[:2]
+    assert index.categories.most_frequent(2) == index.facets().categories[:2]
 
 
 @pytest.mark.parametrize(

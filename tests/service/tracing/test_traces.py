@@ -177,6 +177,14 @@ def test_other_requests_are_spans_by_their_pattern(
     assert span.status.code == Status.STATUS_CODE_UNSET  # the caller's mistake is no failure of the service
 
 
+def test_similar_items_tell_whose_they_are(traced: Traced) -> None:
+    request_id = secrets.token_hex(8)
+    path = f"/items/{ITEM}/similar?user_id={USER}"
+    answer = traced.client.get(path, headers={"X-Request-Id": request_id}).raise_for_status().json()
+    told = attributes(traced.collector.of_request(request_id).attributes)
+    assert (told["rec.model_version"], told["rec.variant"]) == (answer["model_version"], "control")
+
+
 def test_nobody_without_a_key_is_told_apart_from_the_others(traced: Traced) -> None:
     _, span = traced.ask("/recommend", {}, Authorization="Bearer wrong-key-of-somebody")
     assert attributes(span.attributes)["error.type"] == "unauthorized"
