@@ -28,6 +28,8 @@ def dialog(page: Page) -> Locator:
 
 
 def shown(page: Page) -> list[str]:
+    """When they are all there: the dialog opens before its cards have come."""
+    expect(dialog(page).locator(".card")).to_have_count(12)
     return [card.get_attribute("data-id") or "" for card in dialog(page).locator(".card").all()]
 
 
