@@ -10,7 +10,6 @@ from service.settings import Settings
 from service.turns import SECONDS
 from tests.service.conftest import Running
 
-
 USUAL = 0.005
 """The interpreter's own."""
 
