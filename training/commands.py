@@ -159,7 +159,7 @@ def _distill(
     knowledge: Annotated[Path | None, typer.Option(help="Folder that `gather` wrote; none: row A0.")] = None,
     row: Annotated[
         str | None,
-        typer.Option(help="A0 to A18, C1 to C9 (docs/distillation.md); default A7, or A0 without knowledge."),
+        typer.Option(help="A0 to A18, C1 to C10 (docs/distillation.md); default A7, or A0 without knowledge."),
     ] = None,
     config: ConfigFile = None,
     seed: Seed = None,

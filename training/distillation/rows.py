@@ -86,6 +86,7 @@ ROWS = {
         Row("C5", "control: popularity is the teacher", Teaching(cast="popularity")),
         Row("C7", "control: A7, the first teacher's rows shuffled", Teaching((1, 2), cast="one shuffled")),
         Row("C9", "control: C7 behind the no-harm gate", Teaching((1, 2), cast="one shuffled", gated=True)),
+        Row("C10", "control: A4, the first teacher's rows shuffled", Teaching(cast="one shuffled")),
         Row("C8", "control: A15's beginning, no teaching", Teaching(lesson="none", seeded=True)),
     )
 }

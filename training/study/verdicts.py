@@ -11,6 +11,7 @@ from training.study.comparisons import (
     BASE,
     BROKEN,
     BROKEN_BUT_GATED,
+    BROKEN_MEAN,
     CONTROLS,
     FULL,
     MAIN_METRIC,
@@ -72,6 +73,7 @@ def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
         _shuffled(evidence),
         _broken(evidence, BROKEN, "one teacher of shuffled rows among the others (C7) does no harm"),
         _broken(evidence, BROKEN_BUT_GATED, "nor does it behind the no-harm gate (C9)"),
+        _more(evidence, BROKEN, (BROKEN_MEAN,), "weights bear a broken teacher better than the mean does: C7 is above C10"),
         _floors(evidence),
     ]
     if evidence.student == MOST_LIKE_PUBLISHED:

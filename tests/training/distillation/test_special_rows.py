@@ -1,4 +1,4 @@
-"""Rows A17, A18 and C9: what makes them other than the rows that they vary."""
+"""Rows A17, A18, C9 and C10: what makes them other than the rows that they vary."""
 
 from __future__ import annotations
 
@@ -56,6 +56,18 @@ def test_a_prior_changes_the_weights_and_is_kept_apart(markov: Dataset, both_kno
     assert np.abs(uniform - trusted).max() > 0.01
     assert np.allclose(trusted.sum(axis=1), 1, atol=2e-3)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_mean_hears_a_broken_teacher_as_loudly_and_weights_do_not(
+    markov: Dataset, both_known: Path, tmp_path: Path
+) -> None:
+    mean, weighed = (weights_of(row, markov, both_known, tmp_path) for row in ("C10", "C7"))
+    assert np.allclose(mean, 0.5)
+    assert weighed[:, 0].mean() < 0.4
+    whole, broken = (taught(row, markov, both_known, tmp_path).targets for row in ("A4", "C10"))
+    assert whole is not None
+    assert broken is not None
+    assert np.mean(broken.label_nll) > np.mean(whole.label_nll) + 0.1
 
 
 @pytest.mark.parametrize("row", ["A14", "A17", "A18", "C9"])
