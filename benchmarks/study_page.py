@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from benchmarks.study_summary import MAIN_STUDENT, fell_apart, left_open, summary
+from benchmarks.study_summary import MAIN_STUDENT, by_student, fell_apart, left_open, summary
 from training.evaluation.ranking import Masking
 from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN, TO_CLEAR
 from training.study.findings import ENSEMBLE
@@ -77,7 +77,7 @@ def stored(results: Path) -> dict[str, Report]:
 def page_text(reports: Mapping[str, Report]) -> str:
     """The page."""
     sections = (line for name, one in reports.items() for line in _section(name, one))
-    return "\n".join([_HEAD, *summary(reports), *sections])
+    return "\n".join([_HEAD, *summary(reports), *by_student(reports), *sections])
 
 
 def _section(name: str, report: Report) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""What the studies say in one table, and what they leave open: the top of docs/studies.md."""
+"""What the studies say in two tables, and what they leave open: the top of docs/studies.md."""
 
 from __future__ import annotations
 
@@ -31,6 +31,20 @@ def summary(reports: Mapping[str, Report]) -> Iterable[str]:
     yield ""
 
 
+def by_student(reports: Mapping[str, Report], protocol: Masking = "masked") -> Iterable[str]:
+    """One line a student and comparison, one column a set: what teaching gives, and what weights add to the mean."""
+    sets = {name: one for name, one in reports.items() if name == one.dataset}
+    yield f"Every student, NDCG@10 {protocol}: what joint distillation gives, and its weights beyond the plain mean:\n"
+    yield f"| student | difference | {' | '.join(sets)} |"
+    yield f"|---|---|{'---|' * len(sets)}"
+    for student in STUDENTS:
+        for right in (BASE, PLAIN_MEAN):
+            cells = [_difference(report, student, right, protocol) for report in sets.values()]
+            if any(cells):
+                yield f"| {student} | {FULL} − {right} | {' | '.join(cells)} |"
+    yield ""
+
+
 def left_open(report: Report) -> str:
     """Rows and students that the plan has and this report has not."""
     there = {row.name for row in _main(report).rows}
@@ -47,6 +61,14 @@ def fell_apart(row: RowReport | None) -> bool:
         return False
     found = row.metrics["masked"][MAIN_METRIC]
     return found.sd is not None and found.sd > found.mean / 2
+
+
+def _difference(report: Report, name: str, right: str, protocol: Masking) -> str:
+    """Empty where it was not measured, or where some seeds learnt nothing."""
+    student = next((one for one in report.students if one.student == name), None)
+    if student is None or fell_apart(student.row(FULL)) or fell_apart(student.row(right)):
+        return ""
+    return _gain(student, right, protocol)
 
 
 def _main(report: Report) -> StudentReport:

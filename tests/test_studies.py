@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.study_page import page_text, stored
+from benchmarks.study_summary import by_student
 from training.distillation.rows import ROWS
 from training.study.report import Report
 
@@ -36,3 +37,20 @@ def test_a_report_that_says_something_else_is_noticed(reports: dict[str, Report]
     name, first = next(iter(reports.items()))
     changed = {**reports, name: first.model_copy(update={"users": first.users + 1})}
     assert page_text(changed) != (DOCS / "studies.md").read_text("utf-8")
+
+
+def test_every_student_is_told_of_and_one_that_fell_apart_is_not(reports: dict[str, Report]) -> None:
+    name, first = next((name, one) for name, one in reports.items() if name == one.dataset)
+    lines = list(by_student({name: first}))
+    told = {
+        student.student for student in first.students if any(f"| {student.student} | A7 − A4" in line for line in lines)
+    }
+    assert "sasrec" in told
+    sasrec = next(one for one in first.students if one.student == "sasrec")
+    row = sasrec.row("A7")
+    assert row is not None
+    apart = row.metrics["masked"]["ndcg@10"].model_copy(update={"sd": row.metrics["masked"]["ndcg@10"].mean})
+    broken = row.model_copy(update={"metrics": {**row.metrics, "masked": {**row.metrics["masked"], "ndcg@10": apart}}})
+    rows = tuple(broken if one.name == "A7" else one for one in sasrec.rows)
+    students = tuple(one.model_copy(update={"rows": rows}) if one is sasrec else one for one in first.students)
+    assert not any("sasrec" in line for line in by_student({name: first.model_copy(update={"students": students})}))

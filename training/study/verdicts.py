@@ -73,7 +73,9 @@ def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
         _shuffled(evidence),
         _broken(evidence, BROKEN, "one teacher of shuffled rows among the others (C7) does no harm"),
         _broken(evidence, BROKEN_BUT_GATED, "nor does it behind the no-harm gate (C9)"),
-        _more(evidence, BROKEN, (BROKEN_MEAN,), "weights bear a broken teacher better than the mean does: C7 is above C10"),
+        _more(
+            evidence, BROKEN, (BROKEN_MEAN,), "weights bear a broken teacher better than the mean does: C7 is above C10"
+        ),
         _floors(evidence),
     ]
     if evidence.student == MOST_LIKE_PUBLISHED:

@@ -12,7 +12,13 @@ from training.study.verdicts import Evidence, Verdict, p_value, sentence, signed
 SURE, UNSURE, LOSS = (0.01, 0.002, 0.018), (0.004, -0.003, 0.011), (-0.01, -0.018, -0.002)
 GOOD = {("A7", "A4"): SURE, ("A4", "A2"): UNSURE, ("A1", "A0"): UNSURE, ("A2", "A0"): SURE, ("A7", "A0"): SURE}
 GOOD |= {("A7", control): SURE for control in ("C1", "C2", "C3", "C4", "C5")} | {("C3", "A0"): LOSS}
-GOOD |= {("C7", "C10"): SURE, ("C7", "A0"): UNSURE, ("C9", "A0"): UNSURE, ("A7", "item-kNN"): SURE, ("A7", "last-item Markov"): SURE}
+GOOD |= {
+    ("C7", "C10"): SURE,
+    ("C7", "A0"): UNSURE,
+    ("C9", "A0"): UNSURE,
+    ("A7", "item-kNN"): SURE,
+    ("A7", "last-item Markov"): SURE,
+}
 PLACES = (
     "more",
     "at least",
