@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 Device = Literal["cpu", "cuda"]
@@ -58,7 +61,24 @@ def missing_for_cuda() -> str | None:
             f"the installed onnxruntime {ort.__version__} has no {PROVIDERS['cuda']}, only {', '.join(there)}: "
             "install onnxruntime-gpu in its place (the extra `gpu`)"
         )
-    return _missing_of_driver() or _missing_of_provider()
+    missing = _missing_of_driver()
+    if missing is not None:
+        return missing
+    load_cuda_libraries()
+    return _missing_of_provider()
+
+
+@cache
+def load_cuda_libraries() -> None:
+    """Load the CUDA and cuDNN libraries that pip has put beside onnxruntime, where the dynamic linker does not look.
+
+    Once in a process, which keeps them. Those that are not there are left to the linker's own paths. onnxruntime prints
+    what it does not find: to stderr, as stdout may be a log of JSON lines.
+    """
+    import onnxruntime as ort
+
+    with redirect_stdout(sys.stderr):
+        ort.preload_dlls()
 
 
 def _missing_of_driver() -> str | None:

@@ -11,6 +11,10 @@ from service.devices import PROVIDERS, Device, DeviceUnavailable
 if TYPE_CHECKING:
     import onnxruntime as ort
 
+PROVIDER_OPTIONS: dict[Device, dict[str, str]] = {"cpu": {}, "cuda": {"use_tf32": "0"}}
+"""GPUs would else round what they multiply to ten bits: lists would differ from the CPU's, and what `SharedRetrieval`
+takes a product to be off by at most would not hold."""
+
 
 def open_session(path: Path, device: Device, threads: int) -> ort.InferenceSession:
     """Open a graph.
@@ -32,7 +36,7 @@ def open_session(path: Path, device: Device, threads: int) -> ort.InferenceSessi
     options.add_session_config_entry("session.disable_prepacking", "1")
     options.log_severity_level = 3
     try:
-        session = ort.InferenceSession(path, options, providers=[wanted])
+        session = ort.InferenceSession(path, options, providers=[(wanted, PROVIDER_OPTIONS[device])])
     except Exception as error:
         raise BundleCorrupt(f"{path}: onnxruntime does not open it: {error}") from error
     if wanted not in session.get_providers():

@@ -9,8 +9,11 @@ import onnxruntime as ort
 import pytest
 
 from service import devices
+from service.bundle import ModelBundle
 from service.devices import ChosenDevice, DeviceUnavailable, choose_device, missing_for_cuda
+from service.item_vectors import ItemVectors
 from service.models.opening import open_model
+from service.retrieval import Retrieval
 from service.settings import Settings, as_environment
 
 MISSING = missing_for_cuda()
@@ -39,6 +42,21 @@ def test_cuda_by_name_is_refused_with_the_same_reason() -> None:
 def test_auto_takes_a_gpu_that_works(tiny_bundle: Path) -> None:
     assert choose_device("auto") == choose_device("cuda") == ChosenDevice("cuda")
     open_model(Settings(bundle=tiny_bundle, device="auto"))  # its self-test compares with the stored answers
+
+
+@pytest.mark.skipif(MISSING is not None, reason=f"no GPU: {MISSING}")
+def test_a_gpu_multiplies_as_exactly_as_float32_can(bundle: ModelBundle) -> None:
+    table = ItemVectors(bundle).table.astype(np.float64)  # [N, D]
+    user = np.random.default_rng(0).normal(size=(64, table.shape[1])).astype(np.float32)  # [B, D]
+    scores, items = Retrieval(bundle.folder, "cuda", 1).best(user, len(table))  # [B, N] each
+    exact = np.take_along_axis(user @ table.T, items - 1, axis=1)  # [B, N]
+    np.testing.assert_allclose(scores, exact, rtol=0, atol=1e-5)
+
+
+def test_looking_for_libraries_leaves_stdout_to_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    devices.load_cuda_libraries.cache_clear()
+    devices.load_cuda_libraries()
+    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="onnxruntime-gpu is installed")
