@@ -30,7 +30,8 @@ imported where a graph is opened."""
 ASKED_EVERY = 1.0
 HUNG_AFTER = 30.0
 """Seconds without an answer to whether it lives. A thread of its own answers, so only a worker that runs no Python at
-all is silent for so long."""
+all is silent for so long. Only seconds in which this process looked count: where it came to nothing itself (a machine
+that is far too busy, a container that was paused), neither did they."""
 PAUSE = 1.0
 """Seconds until another try after a worker that died before it was ready."""
 UNKNOWN = 255
@@ -43,24 +44,27 @@ class _Worker:
 
     process: ForkServerProcess
     line: Connection
-    asked: float | None = None
+    silent: float | None = None
+    """Seconds since it was asked; None: it has answered."""
     ready: bool = False
 
-    def ask(self) -> None:
-        """Hear what it has said, and ask it whether it lives."""
+    def ask(self, seconds: float) -> None:
+        """Hear what it has said since the look before, `seconds` ago, and ask it whether it lives."""
         try:
             while self.line.poll():
                 self.ready = self.line.recv()
-                self.asked = None
-            if self.asked is None:
+                self.silent = None
+            if self.silent is None:
                 self.line.send(None)
-                self.asked = monotonic()
+                self.silent = 0.0
+            else:
+                self.silent += min(seconds, ASKED_EVERY)
         except (OSError, EOFError):  # it has died, or is about to
             return
 
     @property
     def hangs(self) -> bool:
-        return self.asked is not None and monotonic() - self.asked > HUNG_AFTER
+        return self.silent is not None and self.silent > HUNG_AFTER
 
 
 class Workers:
@@ -75,6 +79,7 @@ class Workers:
         self._workers: list[_Worker] = []
         self._missing = [0.0] * config.workers
         """For each that is to be started, when."""
+        self._looked = monotonic()
         self._woken, self._wake = os.pipe()
         self._ending = False
         self._failed = False
@@ -126,8 +131,9 @@ class Workers:
         return self._woken in happened
 
     def _look(self) -> None:
+        before, self._looked = self._looked, monotonic()
         for worker in list(self._workers):
-            worker.ask()
+            worker.ask(self._looked - before)
             if not worker.process.is_alive():
                 self._workers.remove(worker)
                 self._lost(worker)

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -105,28 +106,53 @@ def test_who_cannot_start_again_ends_nobody_else_and_is_tried_again(bundle_copy:
         assert process.poll() is None
 
 
-def test_who_hangs_is_ended_and_replaced(tiny_bundle: Path, tmp_path: Path) -> None:
-    """Here already after two seconds."""
-    port, log = free_port(), tmp_path / "log"
+@contextmanager
+def impatient(bundle: Path, folder: Path, hung_after: float) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    """The log and the parent of two workers; elsewhere it waits for half a minute."""
+    log = folder / "log"
     program = (
         "import service.workers, service.server; from service.settings import Settings;"
-        "service.workers.HUNG_AFTER = 2.0;"
-        f"service.server.run(Settings(), '127.0.0.1', {port}, 2)"
+        f"service.workers.HUNG_AFTER = {hung_after};"
+        f"service.server.run(Settings(), '127.0.0.1', {free_port()}, 2)"
     )
-    environment = {"REC_BUNDLE": str(tiny_bundle), "REC_REDIS_URL": f"unix://{tmp_path}/none"}
+    environment = {"REC_BUNDLE": str(bundle), "REC_REDIS_URL": f"unix://{folder}/none"}
     with log.open("wb") as out:
         command = [sys.executable, "-c", program]
         process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=os.environ | environment)
     try:
+        yield log, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_who_hangs_is_ended_and_replaced(tiny_bundle: Path, tmp_path: Path) -> None:
+    with impatient(tiny_bundle, tmp_path, 2) as (log, process):
         hung = started_workers(log, 2)[0]
         os.kill(hung, signal.SIGSTOP)
         until(lambda: f"'worker': {hung}" in log.read_text() or f"worker={hung}" in log.read_text())
         assert len(started_workers(log, 3)) >= 3
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    finally:
-        process.kill()
-        process.wait()
+
+
+def test_who_was_paused_together_with_the_parent_is_not_taken_for_dead(tiny_bundle: Path, tmp_path: Path) -> None:
+    """As by `docker pause`, or on a machine far too busy. The parent has asked them when it stops, and is first to go
+    on."""
+    with impatient(tiny_bundle, tmp_path, 4) as (log, process):
+        pids = started_workers(log, 2)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.3)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(6)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.3)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(2)
+        assert started_workers(log, 2) == pids
+        assert "hangs" not in log.read_text()
 
 
 def test_without_the_parent_nobody_stays(tiny_bundle: Path, tmp_path: Path) -> None:
