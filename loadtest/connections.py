@@ -9,7 +9,9 @@ from types import TracebackType
 from typing import Any, cast
 
 KEPT_SECONDS = 3
-"""Servers hang up on a connection that was idle for long (uvicorn: 5 s), maybe just when the next request is sent."""
+"""Servers hang up on a connection that was idle for long (this one after REC_KEEP_ALIVE_SECONDS, many after 5 s), maybe
+just when the next request is sent. A program that calls would send it again, as `service.client` does; here it is not,
+because a request that is cut off is what a loader is to find."""
 
 Answer = tuple[int, bytes, bool]
 """Status, body, and whether the server keeps the connection open."""

@@ -6,15 +6,15 @@ from asyncio import AbstractEventLoop
 from typing import Any
 
 from uvicorn import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.door import Door
+from service.last_look import LastLook
 
 _PLAIN_METHODS = frozenset({b"GET", b"POST", b"DELETE"})
 
 
-class HttpWithDoor(HttpToolsProtocol):
+class HttpWithDoor(LastLook):
     """Asks the door as soon as the head of a request has come, and answers for it there and then.
 
     Only where that is simple: a request of HTTP/1.1 on a connection that stays open and owes nothing. All others take
@@ -37,6 +37,7 @@ class HttpWithDoor(HttpToolsProtocol):
         """Refuse, or go the ordinary way."""
         self._refused = self._door is not None and not self._door.lets_in(self.url) and self._is_simple()
         if not self._refused:
+            self._unset_keepalive_if_required()  # what is left of a refused one may have come with this one
             super().on_headers_complete()
         elif self._door is not None:
             self.transport.write(self._door.refusal(self.headers, self.server_state.default_headers))

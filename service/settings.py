@@ -147,6 +147,11 @@ class Settings(BaseSettings):
     body_timeout_seconds: float = Field(default=5.0, gt=0, le=300)
     """How long a body may take to arrive; slower is a 408, so that slow senders cannot hold memory for long."""
 
+    keep_alive_seconds: int = Field(default=75, ge=1, le=3600)
+    """A connection without a request is closed after so long. Longer than callers, and balancers before them, keep
+    theirs (commonly up to 60 s): what they send into one that is just being closed is lost. Shorter frees those that
+    nobody comes back to."""
+
     drain_seconds: float = Field(default=1.0, ge=0, le=300)
     """After SIGTERM `/readyz` is a 503 and requests are still answered for so long, until whoever distributes them has
     noticed. Longer than the pause between its probes loses none; with `shutdown_seconds` it must fit the patience of

@@ -5,18 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 
-from benchmarks.containers.asking import Watch
+from benchmarks.containers.asking import PATIENCE_SECONDS, Watch
 from benchmarks.containers.engine import crash, docker, state_of
 from benchmarks.containers.stack import FIRST, HELPER, Stack, Told
 from benchmarks.containers.truth import DEGRADED
 
-FOUND = """
-import os
-from pathlib import Path
-for path in Path('/proc').glob('[0-9]*/cmdline'):
-    if b'spawn_main' in path.read_bytes() and int(path.parent.name) != os.getpid(): print(path.parent.name)
-"""
-"""Prints the process ids of the workers, which Python's `spawn` started."""
 LEFT_ALONE_SECONDS = 10
 LATE = frozenset({DEGRADED})
 """Where the machine is busy, Redis may be; that is not what is looked at here."""
@@ -25,7 +18,7 @@ LATE = frozenset({DEGRADED})
 def worker(stack: Stack) -> Told:
     """One of two workers gets SIGKILL."""
     stack.serve({"WORKERS": "2"})
-    before = _workers(stack)
+    before = _all_answering(stack)
     with Watch(stack.service.asker(stack.truth(FIRST)), LATE) as watch:
         began = time.monotonic()
         stack.compose.inside("service", "sh", "-c", f"kill -9 {min(before)}")
@@ -74,15 +67,19 @@ def by_order(stack: Stack) -> Told:
     })  # fmt: skip
 
 
-def _workers(stack: Stack) -> set[int]:
-    return set(map(int, stack.compose.inside("service", "python", "-c", FOUND).split()))
-
-
 def _answering(stack: Stack) -> set[int]:
-    """The process ids of the workers that have a model."""
+    """The process ids, as the container counts, of the workers that have a model."""
     workers = stack.service.send("GET", "/models")[1]["workers"]
     assert isinstance(workers, list)
     return {one["pid"] for one in workers}
+
+
+def _all_answering(stack: Stack) -> set[int]:
+    """The same once there are two: the container is ready with the first."""
+    began = time.monotonic()
+    while len(found := _answering(stack)) < 2 and time.monotonic() - began < PATIENCE_SECONDS:
+        time.sleep(0.05)
+    return found
 
 
 def _only_cut_off(complaints: dict[str, int]) -> bool:

@@ -23,21 +23,24 @@ SECONDS = 1.5
 
 
 @pytest.fixture(scope="module")
-def full(keep_serving: Serve, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def of_one_permit(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Its Redis takes connections and never answers."""
     path = str(tmp_path_factory.mktemp("redis") / "hung.sock")
     with socket.socket(socket.AF_UNIX) as hung:
         hung.bind(path)
         hung.listen()
-        yield keep_serving(
-            Settings(
-                bundle=tiny_bundle,
-                redis_url=f"unix://{path}",
-                redis_timeout_ms=int(SECONDS * 1000),
-                breaker_failures=1000,
-                permits=1,
-            )
+        yield Settings(
+            bundle=tiny_bundle,
+            redis_url=f"unix://{path}",
+            redis_timeout_ms=int(SECONDS * 1000),
+            breaker_failures=1000,
+            permits=1,
         )
+
+
+@pytest.fixture(scope="module")
+def full(keep_serving: Serve, of_one_permit: Settings) -> httpx.Client:
+    return keep_serving(of_one_permit)
 
 
 @contextmanager
@@ -101,6 +104,25 @@ def test_a_head_is_enough_to_be_refused_and_the_connection_stays_good(full: http
             assert status == 429
             assert re.fullmatch(r"[0-9a-f]{32}", headers["x-request-id"])
         plain.sendall(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert read_answer(plain)[0] == 200
+
+
+def test_the_idle_timer_of_a_refusal_does_not_run_on_under_the_next_request(
+    serve: Serve, of_one_permit: Settings
+) -> None:
+    """The end of what was refused and the next request come in one piece; that one takes longer than the timer."""
+    server = serve(of_one_permit.model_copy(update={"keep_alive_seconds": 1}))
+    with ThreadPoolExecutor(1) as pool, connected(server) as plain:
+        holder = pool.submit(server.post, "/recommend", json={"user_id": "holder"})
+        while in_flight(server) < 1:
+            time.sleep(0.005)
+        plain.sendall(HEAD.replace(b": %d" % len(BODY), b": 1000") + b"\r\n")
+        assert read_answer(plain)[0] == 429
+        sent = 0
+        while not holder.done():
+            sent += plain.send(b"-")  # still there
+            time.sleep(0.05)
+        plain.sendall(b"-" * (1000 - sent) + HEAD + b"\r\n" + BODY)
         assert read_answer(plain)[0] == 200
 
 
