@@ -7,6 +7,7 @@ nothing else done, is forked.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -24,9 +25,15 @@ import structlog
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
-IMPORTED = ["service.app"]
-"""Before the fork. Nothing of it may start a thread, which would be missing afterwards. onnxruntime does, and is
-imported where a graph is opened."""
+IMPORTED = [
+    "service.app",
+    "service.server",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
+    "uvicorn.protocols.websockets.auto",
+]
+"""Before the fork: the service, and what uvicorn imports only when it runs. Nothing of it may start a thread, which
+would be missing afterwards. onnxruntime does, and is imported where a graph is opened."""
 ASKED_EVERY = 1.0
 HUNG_AFTER = 30.0
 """Seconds without an answer to whether it lives. A thread of its own answers, so only a worker that runs no Python at
@@ -172,7 +179,9 @@ def _end_for_certain(pid: int) -> None:
 
 
 def _serve(config: uvicorn.Config, sockets: list[socket], line: Connection) -> None:
-    """In the worker."""
+    """In the worker. The garbage collector is to leave alone what was imported before the fork: a full collection of it
+    was a quarter of the work of a start."""
+    gc.freeze()
     server = uvicorn.Server(config)
     Thread(target=_answer, args=(server, line), daemon=True).start()
     server.run(sockets)

@@ -15,8 +15,8 @@ from .calls import AnswerT, Call
 from .retries import Again, Outcome, Retries, judge
 
 IDLE_SECONDS = 2.0
-"""A connection that was idle for longer is not used again: the service closes its own after REC_KEEP_ALIVE_SECONDS, what
-stands between may do so much sooner, and what is sent into a closing one is lost."""
+"""A connection that was idle for longer is not used again: the service closes its own after REC_KEEP_ALIVE_SECONDS,
+what stands between may do so much sooner, and what is sent into a closing one is lost."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import re
@@ -21,6 +22,7 @@ from loadtest.connections import Connections
 from loadtest.lines import Lines
 from loadtest.open_loop import OpenLoop, Seen
 from service.bundle.files import CARDS
+from service.workers import IMPORTED
 from tests.service.test_main import ROOT, free_port, serving, started_workers
 
 SOON = 3.0
@@ -88,6 +90,25 @@ async def until_another_answers(lines: Lines, before: set[int]) -> float:
         if told["answered_by"] not in before:
             return time.monotonic() - started
     pytest.fail("nobody else came")
+
+
+def test_before_the_fork_all_is_imported_that_starts_no_thread(tiny_bundle: Path) -> None:
+    program = (
+        "import importlib, os, sys\n"
+        f"for name in {IMPORTED}: importlib.import_module(name)\n"
+        "before, threads = set(sys.modules), len(os.listdir('/proc/self/task'))\n"
+        "from service.server import config_of; from service.settings import read_settings\n"
+        "config = config_of('service.app:create_app', read_settings(), workers=2)\n"
+        "config.load(); config.loaded_app; config.get_loop_factory()\n"
+        "print(threads, sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True,
+        env=os.environ | {"REC_BUNDLE": str(tiny_bundle)},
+    )  # fmt: skip
+    threads, later = done.stdout.split(maxsplit=1)
+    assert threads == "1"
+    assert not {"uvicorn", "uvloop", "httptools", "websockets", "service"} & set(ast.literal_eval(later))
 
 
 def test_who_cannot_start_again_ends_nobody_else_and_is_tried_again(bundle_copy: Path, tmp_path: Path) -> None:
