@@ -36,6 +36,7 @@ from training.distillation.distill import load_student
 from training.evaluation.baselines import Popularity
 from training.evaluation.metrics import summary
 from training.evaluation.ranking import ranks_by_protocol
+from training.evaluation.repeat_offset import repeat_aware
 from training.evaluation.scoring import scorer_of
 from training.reranker import Reranker
 from training.two_tower import TwoTower
@@ -65,6 +66,7 @@ def publish_student(student: TwoTower, record: ModelRecord, dataset: Dataset, bu
     Raises:
         ExportError: `bundle` cannot be written, or holds something else than a bundle.
         ParityBroken: the graphs are not the student.
+        SplitImpossible: nobody to measure on, or fewer than two users to fit the offset on.
     """
     bundle = bundle.resolve()
     _require_replaceable(bundle)
@@ -114,7 +116,7 @@ def _draft(student: TwoTower, record: ModelRecord, dataset: Dataset, folder: Pat
     parity = prove_parity(student, graphs, histories)
     reranker, reranking = _proven_reranker(student, graphs, histories, folder)
     _write_golden((graphs, reranker), histories[:GOLDEN], len(dataset.catalog), folder)
-    ranks = ranks_by_protocol(scorer_of(student), dataset.interactions, dataset.split.test)
+    metrics, repeat_offset = _measured(student, dataset)
     width = student.item_matrix().shape[1]
     return BundleDraft(
         created_at=datetime.now(UTC),
@@ -129,10 +131,20 @@ def _draft(student: TwoTower, record: ModelRecord, dataset: Dataset, folder: Pat
             split=dataset.split.name,
             split_fingerprint=dataset.split.fingerprint,
         ),
-        offline_metrics={protocol: summary(found) for protocol, found in ranks.items()},
+        offline_metrics=metrics,
         parity=_parity_info(parity),
         reranker=reranking,
+        repeat_offset=repeat_offset,
     )
+
+
+def _measured(student: TwoTower, dataset: Dataset) -> tuple[dict[str, dict[str, float]], float]:
+    """Where the test users' targets rank, and the offset on what was seen, which no test user had a part in."""
+    scorer = scorer_of(student)
+    ranks = ranks_by_protocol(scorer, dataset.interactions, dataset.split.test)
+    aware = repeat_aware(scorer, dataset)
+    metrics = {protocol: summary(found) for protocol, found in ranks.items()}
+    return {**metrics, "repeat_aware": summary(aware.ranks)}, aware.offset
 
 
 def _proven_reranker(

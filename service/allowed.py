@@ -23,6 +23,11 @@ class Allowed:
         mask[drop - 1] = False
         return cls(drop, mask)
 
+    def without(self, items: NDArray[np.int64]) -> Allowed:
+        """The same less these items [M], which may be in it or not."""
+        drop: NDArray[np.int64] = np.union1d(self.drop, items)
+        return Allowed(drop) if self.mask is None else Allowed.within(self.mask.copy(), drop)
+
     def first(self, items: NDArray[np.int64], kept: int) -> NDArray[np.intp]:
         """The places [<= kept] of the first `kept` of the items that are allowed."""
         return np.flatnonzero(self._not_dropped(items) if self.mask is None else self.mask[items - 1])[:kept]

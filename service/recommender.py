@@ -20,6 +20,7 @@ from service.item_vectors import ItemVectors
 from service.lockstep import Steps, in_lockstep
 from service.popularity import Popularity
 from service.ranked import Ranked
+from service.repeats import Repeats
 from service.self_test import EncodesHistories, RetrievesItems, ScoresCandidates
 from service.similar import Neighbours, SimilarTo
 from service.timings import Timings
@@ -38,6 +39,7 @@ class Query:
     n: int
     exclude: Sequence[str] = ()
     exclude_seen: bool = True
+    """False: what was seen may come back, its score moved by the offset of the bundle."""
     filters: Filters | None = None
     """None: the whole catalogue."""
     diversity: float = 0.0
@@ -73,7 +75,8 @@ class Recommender:
     """Window, encode, the best candidates that are allowed; and where the bundle has a re-ranker, re-rank.
 
     A re-ranker is given the best allowed items, as many as the manifest says (n, where that is more). What is dropped
-    costs no candidate its place, and up to that many a shorter list is the head of a longer one.
+    costs no candidate its place, and up to that many a shorter list is the head of a longer one. Where the bundle has
+    an offset, what was seen and may come back costs none either: it is given beside them.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Recommender:
         self._reranked = 0 if bundle.manifest.reranker is None else bundle.manifest.reranker.candidates
         self._vectors = ItemVectors(bundle)
         self._candidates = Candidates(self._vectors)
+        self._repeats = Repeats(self._vectors, bundle.manifest.repeat_offset)
         self._neighbours = Neighbours(self._vectors)
         self._explanation = Explanation(self._vectors, bundle.catalog)
         self._popularity = Popularity(bundle.popular)
@@ -142,13 +146,20 @@ class Recommender:
             window = history_window(history, self._length)[np.newaxis]  # [1, L]
             user = self._encoder.encode(window)  # [1, D]
         allowed = self._allowed(query, history, timings)
+        with timings.measure("retrieve"):
+            repeats = self._repeats.of(history, allowed)  # [S]
+            new = allowed.without(repeats) if repeats.size else allowed
         # What a re-ranker is given does not depend on diversity: a trace of it would else let new items in.
         considered = query.considered if self._reranker is None else max(query.n, self._reranked)
-        best = yield from self._candidates.best(user, considered, allowed, timings)
+        best = yield from self._candidates.best(user, considered, new, timings)
+        with timings.measure("rank"):
+            joined = self._repeats.moved_among if self._reranker is None else self._repeats.as_they_are_among
+            best = joined(best, repeats, user[0])
         if self._reranker is not None and best.items.size:
             with timings.measure("rerank"):
-                best = best.by(self._reranker.score(window, best.items[np.newaxis])[0])
-        return self._answer("model", best, query, window[0], timings)
+                scores = self._reranker.score(window, best.items[np.newaxis])[0]  # [K]
+                best = best.by(self._repeats.moved(scores, best.items, repeats))
+        return self._answer("model", best.first(considered), query, window[0], timings)
 
     def _answer(
         self, source: Source, best: Ranked, query: Query, seen: NDArray[np.int64], timings: Timings

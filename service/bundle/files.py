@@ -6,7 +6,7 @@ Every byte is covered: `manifest.json` holds the sha256 of each file, `manifest.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -186,14 +186,21 @@ def seal(folder: Path, draft: BundleDraft) -> Manifest:
     _require(folder, names)
     _require_both_or_none(folder, names, draft)
     files = {name: FileEntry(sha256=_sha256(folder / name), bytes=(folder / name).stat().st_size) for name in names}
-    content = sha256("".join(f"{name} {entry.sha256}\n" for name, entry in files.items()).encode()).hexdigest()
-    version = f"{draft.student.name}-{draft.student.row}-{content[:12]}"
-    manifest = Manifest(**draft.model_dump(), model_version=version, files=files)
-    absent = {"reranker"} if manifest.reranker is None else None  # a bundle without one is one of before there were any
+    manifest = Manifest(**draft.model_dump(), model_version=_version(draft, files), files=files)
+    # A bundle without one of these is one of before there were any, to the byte.
+    absent = {name for name in ("reranker", "repeat_offset") if getattr(manifest, name) is None}
     text = manifest.model_dump_json(indent=1, exclude=absent) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     (folder / MANIFEST_HASH).write_text(sha256(text.encode()).hexdigest() + "\n", encoding="ascii")
     return manifest
+
+
+def _version(draft: BundleDraft, files: Mapping[str, FileEntry]) -> str:
+    """The offset counts as a file would: with another one, the same graphs give other answers."""
+    content = "".join(f"{name} {entry.sha256}\n" for name, entry in files.items())
+    if draft.repeat_offset is not None:
+        content += f"repeat_offset {draft.repeat_offset!r}\n"
+    return f"{draft.student.name}-{draft.student.row}-{sha256(content.encode()).hexdigest()[:12]}"
 
 
 def _require(folder: Path, names: Iterable[str]) -> None:

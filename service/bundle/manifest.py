@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 SCHEMA_VERSION: Literal[1] = 1
+LARGEST_OFFSET = 1e30
+"""Scores are float32, which a sum with this does not leave."""
 
 Sha256 = str
 _HEX64 = Field(pattern=r"^[0-9a-f]{64}$")
@@ -122,15 +124,20 @@ class BundleDraft(_Part):
     teachers: tuple[TeacherInfo, ...]
     data: DataInfo
     offline_metrics: dict[str, dict[str, float]]
-    """Protocol (`unmasked`, `masked`) -> metric -> value on the test users."""
+    """Protocol (`unmasked`, `masked`, `repeat_aware`: unmasked, with the offset below) -> metric -> value on the test
+    users. Bundles from before there was an offset lack the third."""
     parity: ParityInfo
     reranker: RerankerInfo | None = None
     """None: retrieval's own scores are the student's."""
+    repeat_offset: float | None = Field(default=None, ge=-LARGEST_OFFSET, le=LARGEST_OFFSET, allow_inf_nan=False)
+    """Added to the final score of every item of a user's history, where such may come back. Fitted on held-out users,
+    of whom no metric above is told. None: nothing is added."""
 
 
 class Manifest(BundleDraft):
     """`manifest.json`."""
 
     model_version: str = Field(min_length=1)
-    """Student, row and the first 12 hex digits of a hash over all files: equal files, equal version."""
+    """Student, row and the first 12 hex digits of a hash over all files and, where there is one, the offset: where
+    these are equal, so is the version."""
     files: dict[str, FileEntry]

@@ -20,6 +20,9 @@ from service.settings import Settings
 from training.artefacts import ArtefactMismatch, ArtefactMissing, read_record, save_model
 from training.dataset import Dataset
 from training.evaluation.evaluate import evaluate
+from training.evaluation.metrics import summary
+from training.evaluation.repeat_offset import fit_repeat_offset, repeat_aware_ranks
+from training.evaluation.scoring import scorer_of
 from training.two_tower import TwoTower
 
 
@@ -45,7 +48,20 @@ def test_the_manifest_says_what_it_is(bundle: ModelBundle, dataset: Dataset, run
 
 def test_its_metrics_are_those_of_evaluate(bundle: ModelBundle, dataset: Dataset, run: Path) -> None:
     (found,) = evaluate([run], dataset, with_floors=False).values()
-    assert bundle.manifest.offline_metrics == found
+    stated = dict(bundle.manifest.offline_metrics)
+    assert list(stated) == ["unmasked", "masked", "repeat_aware"]
+    del stated["repeat_aware"]
+    assert stated == found
+
+
+def test_its_offset_is_fitted_on_held_out_users_and_measured_on_the_test_users(
+    bundle: ModelBundle, dataset: Dataset, student: TwoTower
+) -> None:
+    scorer, interactions = scorer_of(student), dataset.interactions
+    offset = fit_repeat_offset(scorer, dataset)
+    ranks = repeat_aware_ranks(scorer, interactions, dataset.split.test, offset)
+    assert bundle.manifest.repeat_offset == offset
+    assert bundle.manifest.offline_metrics["repeat_aware"] == summary(ranks)
 
 
 def test_popular_is_by_train_counts_alone(bundle: ModelBundle, dataset: Dataset) -> None:

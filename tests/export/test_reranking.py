@@ -34,6 +34,7 @@ from training.artefacts import read_record
 from training.dataset import Dataset
 from training.evaluation.metrics import summary
 from training.evaluation.ranking import ranks_by_protocol
+from training.evaluation.repeat_offset import repeat_aware
 from training.evaluation.scoring import scorer_of
 from training.reranker import CANDIDATES
 from training.students.deepfm import DeepFM, DeepFMConfig
@@ -163,7 +164,10 @@ def test_the_manifest_says_what_it_is(deep_folder: Path, deepfm: DeepFM, dataset
     assert info.max_abs_diff <= TOLERANCE
     assert info.recall == 1  # the candidates are all 60 items
     ranks = ranks_by_protocol(scorer_of(deepfm), dataset.interactions, dataset.split.test)
-    assert bundle.manifest.offline_metrics == {protocol: summary(found) for protocol, found in ranks.items()}
+    aware = repeat_aware(scorer_of(deepfm), dataset)
+    metrics = {protocol: summary(found) for protocol, found in ranks.items()} | {"repeat_aware": summary(aware.ranks)}
+    assert bundle.manifest.offline_metrics == metrics
+    assert bundle.manifest.repeat_offset == aware.offset
     assert bundle.manifest.offline_metrics != ranks_by_the_fm(deepfm, dataset)
 
 
@@ -207,16 +211,19 @@ def client(deep_folder: Path) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_over_http_the_list_is_the_student_s_own(
-    client: httpx.Client, deepfm: DeepFM, dataset: Dataset, *, exclude_seen: bool
+    client: httpx.Client, deep_folder: Path, deepfm: DeepFM, dataset: Dataset, *, exclude_seen: bool
 ) -> None:
     """Computed in torch, item by item of the whole catalogue; retrieval alone would give other lists."""
     rng, otherwise = np.random.default_rng(5), 0
+    offset = ModelBundle.read(deep_folder).manifest.repeat_offset
+    assert offset is not None
     for size in (1, 2, 5, 12, 30):
         chosen = rng.integers(1, 61, size)  # [H]
         history = torch.from_numpy(history_window(chosen, LENGTH))[None]  # [1, L]
         with torch.no_grad():
             own = deepfm.rerank(history, torch.arange(1, 61)[None])[0].numpy()  # [N]
             plain = (deepfm.encode(history) @ deepfm.item_matrix()[1:].T)[0].numpy()  # [N]
+        own[np.unique(chosen) - 1] += np.float32(offset)
         wanted, by_fm = (best(scores, chosen if exclude_seen else chosen[:0]) for scores in (own, plain))
         body = {"history": [dataset.catalog.item_id(int(one)) for one in chosen], "n": 10, "exclude_seen": exclude_seen}
         answer = client.post("/recommend", json=body)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
+from training.errors import SplitImpossible
 from training.evaluation.metrics import ndcg
 from training.evaluation.ranking import target_ranks
 from training.evaluation.repeat_offset import fit_repeat_offset, repeat_aware, repeat_aware_ranks
 from training.evaluation.selection import calibration_half
 from training.interactions import Interactions
+from training.splits import EvaluationRows
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,34 @@ def test_where_nothing_stands_in_the_way_nothing_is_moved(markov: Dataset) -> No
     assert fit_repeat_offset(wise, markov) == 0.0
     plain = target_ranks(wise, markov.interactions, markov.split.test, "unmasked")
     assert np.array_equal(repeat_aware(wise, markov).ranks, plain)
+
+
+@dataclass(frozen=True)
+class Blind(Knowing):
+    """It gives the answer no chance, and notes whom it is asked about."""
+
+    asked: set[int]
+
+    def scores(self, interactions: Interactions, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.asked.update(rows.tolist())
+        found = super().scores(interactions, rows)
+        found[np.arange(rows.size), interactions.item[rows]] = -np.inf
+        return found
+
+
+def test_where_no_offset_could_help_nothing_is_moved_and_nobody_is_asked_but_the_calibration_half(
+    markov: Dataset,
+) -> None:
+    """Neither the users that select an epoch nor those of the test."""
+    blind = Blind(len(markov.catalog), 1.0, set())
+    assert fit_repeat_offset(blind, markov) == 0.0
+    assert blind.asked == {*calibration_half(markov.split.validation).row.tolist()}
+
+
+def test_of_one_user_no_half_is_made(markov: Dataset) -> None:
+    split = replace(markov.split, validation=EvaluationRows(markov.split.validation.row[:1]))
+    with pytest.raises(SplitImpossible, match="1 users"):
+        fit_repeat_offset(Knowing(len(markov.catalog), 3.0), replace(markov, split=split))
 
 
 def test_on_the_users_it_is_fitted_to_it_never_loses(markov: Dataset) -> None:
