@@ -37,6 +37,8 @@ def facts(bundle: ModelBundle) -> Iterator[tuple[str, str]]:
     yield "parity", f"within {parity.max_abs_diff:.1e} of the student over {parity.histories:,} histories"
     for protocol, metrics in manifest.offline_metrics.items():
         yield protocol, ", ".join(f"{name} {value:,.4g}" for name, value in metrics.items())
+    if manifest.repeat_offset is not None:
+        yield "seen", f"{manifest.repeat_offset:+.4g} on the score of what was seen, where it may come back"
     yield "popular", ", ".join(title(bundle, index) for index in bundle.popular[:POPULAR].tolist())
     for name, entry in manifest.files.items():
         yield "file", f"{name:<24} {entry.bytes:>12,} bytes  {entry.sha256[:12]}"

@@ -143,8 +143,8 @@ def _measured(student: TwoTower, dataset: Dataset) -> tuple[dict[str, dict[str, 
     scorer = scorer_of(student)
     ranks = ranks_by_protocol(scorer, dataset.interactions, dataset.split.test)
     aware = repeat_aware(scorer, dataset)
-    metrics = {protocol: summary(found) for protocol, found in ranks.items()}
-    return {**metrics, "repeat_aware": summary(aware.ranks)}, aware.offset
+    metrics: dict[str, dict[str, float]] = {protocol: summary(found) for protocol, found in ranks.items()}
+    return metrics | {"repeat_aware": summary(aware.ranks)}, aware.offset
 
 
 def _proven_reranker(

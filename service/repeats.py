@@ -48,7 +48,9 @@ class Repeats:
         self, scores: NDArray[np.float32], items: NDArray[np.int64], repeats: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Scores [K] of items [K], those of the repeats [S] moved."""
-        return scores + self._offset * np.isin(items, repeats)  # [K]
+        moved = scores.copy()  # [K]
+        moved[np.isin(items, repeats)] += self._offset
+        return moved
 
     def _dots(self, user: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._vectors.dots(user, items - 1)

@@ -37,7 +37,8 @@ class RecommendRequest(Wire):
     exclude: list[Text] = Field(default_factory=list, max_length=MAX_EXCLUDE)
     """Item ids that must not come back."""
     exclude_seen: bool = True
-    """Leave out every item of the history and the context."""
+    """Leave out every item of the history and the context. False: they may come back, each with the model's offset on
+    what was seen added to its score before the best are chosen."""
     filters: Filters | None = None
     """Conditions that every item must meet."""
     explain: bool = False
@@ -66,8 +67,9 @@ class RecommendedItem(Wire):
 
     item_id: str
     score: float
-    """`source` model: dot product of user and item, or the re-ranker's score. `source` popular: 1 / place in the
-    popularity list. Of a similar item: the cosine of the two item vectors, -1 to 1."""
+    """`source` model: dot product of user and item, or the re-ranker's score; of an item of the history, with the
+    model's offset on what was seen. `source` popular: 1 / place in the popularity list. Of a similar item: the cosine
+    of the two item vectors, -1 to 1."""
     rank: int
     """1 is best."""
     reason: list[ReasonGiven] = Field(default_factory=list)

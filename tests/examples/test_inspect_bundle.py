@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from service.bundle import ModelBundle
+from tests.service.versions import reseal
 
 ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "tests" / "service" / "data" / "tiny_bundle"
@@ -31,6 +32,13 @@ def test_it_tells_every_file_and_who_made_it() -> None:
         (line,) = [line for line in done.stdout.splitlines() if f" {name} " in line]
         assert f"{entry.bytes:,} bytes" in line
         assert entry.sha256.startswith(line.split()[-1])
+
+
+def test_it_tells_the_offset_where_there_is_one(tmp_path: Path) -> None:
+    assert "may come back" not in inspect(BUNDLE).stdout
+    copy = shutil.copytree(BUNDLE, tmp_path / "bundle")
+    reseal(copy, repeat_offset=-1.25)
+    assert "seen       -1.25 on the score of what was seen" in inspect(copy).stdout
 
 
 def test_a_damaged_bundle_is_refused_in_one_line(tmp_path: Path) -> None:

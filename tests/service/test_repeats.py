@@ -53,7 +53,8 @@ class WholeEncoder:
 
     def encode(self, history: Ints) -> Floats:
         """[B, L] -> [B, D]."""
-        return self._table[history[:, -3:]].sum(axis=1)
+        user: Floats = self._table[history[:, -3:]].sum(axis=1)
+        return user
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ class Kit:
 
     def indices(self, item_ids: Sequence[str]) -> Ints:
         found = self.bundle.catalog.indices(item_ids)
-        return found[found != PAD]
+        known: Ints = found[found != PAD]
+        return known
 
 
 def whole_numbers(source: Path, folder: Path) -> ModelBundle:
@@ -236,7 +238,12 @@ def scored(answer: dict[str, Any]) -> dict[str, float]:
 def test_over_http_each_model_has_its_own(service: tuple[httpx.Client, dict[float | None, str], Path]) -> None:
     client, versions, models = service
     assert len({*versions.values()}) == 3
-    asked = {"history": ["book-01", "book-02", "book-17"], "context_items": ["book-30"], "n": 60, "exclude_seen": False}
+    asked: dict[str, Any] = {
+        "history": ["book-01", "book-02", "book-17"],
+        "context_items": ["book-30"],
+        "n": 60,
+        "exclude_seen": False,
+    }
     answers = {}
     for offset, version in versions.items():
         answers[offset] = client.post("/recommend", json=asked | {"model": version}).json()

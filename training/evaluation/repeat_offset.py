@@ -64,7 +64,8 @@ def fit_repeat_offset(scorer: Scorer, dataset: Dataset) -> float:
         for scores, chunk in score_chunks(scorer, interactions, rows)
     ]
     values = [ndcg(ranks, _CUT_AT) for ranks in np.concatenate(found, axis=1)]  # T of [E]
-    return offsets[int(np.argmax(values))]  # the first of equal ones
+    best: float = offsets[int(np.argmax(values))]  # the first of equal ones
+    return best
 
 
 def repeat_aware_ranks(scorer: Scorer, interactions: Interactions, rows: EvaluationRows, offset: float) -> Ranks:
