@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from training.evaluation.scoring import scorer_of
 from training.two_tower import TwoTower
 
 AT = 10
+ROOT = Path(__file__).parents[2]
 
 
 def served_ranks(client: TestClient, dataset: Dataset) -> Ranks:
@@ -49,3 +53,16 @@ def test_over_http_the_targets_of_the_test_users_have_their_offline_ranks(
     assert summary(served)["ndcg@10"] == pytest.approx(bundle.manifest.offline_metrics["repeat_aware"]["ndcg@10"])
     still = ranks_by_protocol(scorer, dataset.interactions, dataset.split.test)["unmasked"]
     assert gains(served, AT).tolist() != gains(still, AT).tolist()
+
+
+def test_the_benchmark_tells_the_same_with_and_without_the_offset(run: Path, dataset: Dataset, tmp_path: Path) -> None:
+    arguments = [str(run), f"--data={dataset.folder}", "--users=30", f"--out={tmp_path / 'told.json'}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.repeats", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads((tmp_path / "told.json").read_text())
+    assert told["users"] == 30
+    assert {name: told["served"][name]["ndcg@10"] for name in ("with", "without")} == pytest.approx(told["offline"])
+    assert told["served"]["without"]["to_without"] == 1

@@ -180,6 +180,17 @@ def test_a_re_ranker_is_given_all_that_was_seen_and_its_scores_are_moved(
         same(reranked, reranked.with_offset(offset).recommend(query, Timings()), query, offset)
 
 
+def test_long_histories_in_full_lists(plain: Kit, reranked: Kit) -> None:
+    """Where many are moved and nearly all come back, equal scores are many, and each must stand in its place."""
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        history = [plain.bundle.catalog.item_id(item) for item in rng.integers(1, 61, rng.integers(1, 40)).tolist()]
+        query = Query(history, int(rng.integers(20, 61)), exclude_seen=False)
+        offset = float(rng.choice(OFFSETS[2:]))
+        for kit in (plain, reranked):
+            same(kit, kit.with_offset(offset).recommend(query, Timings()), query, offset)
+
+
 @pytest.mark.parametrize("shared", [False, True])
 @examples(max_examples=40, deadline=None)
 @given(asked=st.lists(queries, min_size=1, max_size=8))
