@@ -83,7 +83,7 @@ def measure(
     dataset = Dataset.read(data)
     rows = evenly(dataset.split.test, users)
     with TemporaryDirectory() as folder:
-        with_it = publish(run, data, Path(folder) / "models" / "with")
+        with_it = publish(run, data, Path(folder) / "models" / "with").manifest
         without = _without(Path(folder) / "models", with_it)
         ways = [
             Way("with", with_it.model_version, exclude_seen=False),

@@ -20,16 +20,23 @@ def export(
     data: Annotated[
         Path | None, typer.Option(help="The data set it was trained on; default: where it was then.")
     ] = None,
+    pictures: Annotated[
+        bool, typer.Option(help="Take along the pictures that the data set has of its items, made small.")
+    ] = True,
 ) -> None:
     """Turn a trained student into an ONNX bundle that is proven equal to it."""
     try:
-        manifest = publish(run, data, bundle)
+        published = publish(run, data, bundle, pictures=pictures)
     except (ArtefactError, ConfigError, DataError, ExportError) as error:
         typer.echo(f"refused: {error}", err=True)
         raise typer.Exit(2) from error
+    if (remark := published.pictures.remark()) is not None:
+        typer.echo(f"pictures: {remark}", err=True)
+    manifest, packed = published.manifest, published.pictures.packed
+    seen = f" ({packed:,} with a picture)" if packed else ""
     typer.echo(
-        f"{manifest.model_version}: {manifest.catalog.size:,} items, parity {manifest.parity.max_abs_diff:.1e} over "
-        f"{manifest.parity.histories:,} histories; it lies in {bundle}",
+        f"{manifest.model_version}: {manifest.catalog.size:,} items{seen}, "
+        f"parity {manifest.parity.max_abs_diff:.1e} over {manifest.parity.histories:,} histories; it lies in {bundle}",
         err=True,
     )
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from export.errors import ExportError
 from export.graphs import OPSET, write_encoder, write_retrieval
 from export.histories import GOLDEN, proof_histories
 from export.parity import TOLERANCE, TOP, OnnxStudent, Parity, prove_parity
+from export.pictures import Pictures, pack_pictures
 from export.reranking import OnnxReranker, prove_reranking, write_reranker
 from service.bundle import PAD, BundleDraft, Golden, Manifest, ModelBundle, PackedStrings, seal
 from service.bundle.files import CARDS, ENCODER, MANIFEST, POPULAR, RERANK
@@ -42,11 +44,25 @@ from training.reranker import Reranker
 from training.two_tower import TwoTower
 
 
-def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
+@dataclass(frozen=True)
+class Published:
+    """What was written."""
+
+    manifest: Manifest
+    pictures: Pictures
+
+
+def publish(run: Path, data: Path | None, bundle: Path, *, pictures: bool = True) -> Published:
     """Export a student, trained on the data set in `data` (None: where it lay when the student was trained).
 
     All files are written aside and read back with proof; only then does the folder get its name. A bundle that was
     there before is replaced; until then it is left as it is.
+
+    Args:
+        run: folder of the student.
+        data: folder of the prepared data set, whose pictures lie in it.
+        bundle: the folder to write.
+        pictures: take along those that the data set has of its items.
 
     Raises:
         ArtefactError: `run` holds no student, or not one of this data set.
@@ -57,10 +73,12 @@ def publish(run: Path, data: Path | None, bundle: Path) -> Manifest:
     _require_replaceable(bundle.resolve())
     dataset = Dataset.read(data or run / read_record(run).data_folder)
     student, record = load_student(run, dataset)
-    return publish_student(student.served(), record, dataset, bundle)
+    return publish_student(student.served(), record, dataset, bundle, pictures=pictures)
 
 
-def publish_student(student: TwoTower, record: ModelRecord, dataset: Dataset, bundle: Path) -> Manifest:
+def publish_student(
+    student: TwoTower, record: ModelRecord, dataset: Dataset, bundle: Path, *, pictures: bool = True
+) -> Published:
     """The same of a student in memory, in evaluation mode; `record` says how it was made.
 
     Raises:
@@ -72,10 +90,11 @@ def publish_student(student: TwoTower, record: ModelRecord, dataset: Dataset, bu
     _require_replaceable(bundle)
     with _aside(bundle) as aside:
         _write_files(student, dataset, aside)
+        packed = pack_pictures(dataset, aside) if pictures else Pictures()
         manifest = seal(aside, _draft(student, record, dataset, aside))
         ModelBundle.read(aside)
         take_the_place_of(bundle, aside)
-    return manifest
+    return Published(manifest, packed)
 
 
 def _require_replaceable(bundle: Path) -> None:

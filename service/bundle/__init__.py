@@ -8,6 +8,7 @@ from service.bundle.errors import BundleCorrupt, BundleError, BundleIncompatible
 from service.bundle.files import Golden, ModelBundle, seal
 from service.bundle.history import history_window
 from service.bundle.item_cards import ItemCard
+from service.bundle.item_images import ItemImages
 from service.bundle.manifest import BundleDraft, Manifest
 from service.bundle.packed_strings import PackedStrings
 
@@ -21,6 +22,7 @@ __all__ = [
     "Golden",
     "ItemCard",
     "ItemCatalog",
+    "ItemImages",
     "Manifest",
     "ModelBundle",
     "PackedStrings",

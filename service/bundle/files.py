@@ -20,6 +20,7 @@ from service.bundle.arrays import read_array
 from service.bundle.catalog import ItemCatalog
 from service.bundle.errors import BundleCorrupt, BundleIncompatible, BundleMissing
 from service.bundle.item_cards import ItemCard
+from service.bundle.item_images import IMAGE_FILES, ItemImages
 from service.bundle.manifest import SCHEMA_VERSION, BundleDraft, FileEntry, Manifest
 from service.bundle.packed_strings import PackedStrings
 
@@ -104,6 +105,8 @@ class ModelBundle:
     popular: NDArray[np.int32]
     """[N] catalogue indices, most popular first: what a user without a history gets"""
     golden: Golden
+    images: ItemImages | None = None
+    """[N] WebP pictures, in catalogue order; None: the bundle has none"""
 
     @classmethod
     def read(cls, folder: Path) -> ModelBundle:
@@ -124,6 +127,7 @@ class ModelBundle:
             cards=PackedStrings.read(folder, CARDS),
             popular=read_array(folder / POPULAR),
             golden=_read_golden(folder / GOLDEN),
+            images=ItemImages.read(folder) if IMAGE_FILES[0] in manifest.files else None,
         )
         bundle._check_agreement()
         return bundle
@@ -144,6 +148,7 @@ class ModelBundle:
             (ITEM_VECTORS, manifest.files[ITEM_VECTORS].bytes == vector_bytes, "size"),
             (GOLDEN, self.golden.history.shape[1] == manifest.encoder.max_history, "history length"),
             (GOLDEN, (self.golden.reranked is None) == (manifest.reranker is None), "`reranked`"),
+            (IMAGE_FILES[1], self.images is None or len(self.images) == items, "number of items"),
         )
         for name, holds, what in claims:
             if not holds:
@@ -204,7 +209,9 @@ def _version(draft: BundleDraft, files: Mapping[str, FileEntry]) -> str:
 
 
 def _require(folder: Path, names: Iterable[str]) -> None:
-    missing = sorted(set(REQUIRED) - set(names))
+    there = set(names)
+    pair = set(IMAGE_FILES) if there & set(IMAGE_FILES) else set()
+    missing = sorted((set(REQUIRED) | pair) - there)
     if missing:
         raise BundleMissing(f"{folder}: no {', '.join(missing)}")
 

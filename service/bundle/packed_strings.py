@@ -30,9 +30,7 @@ class PackedStrings:
 
     def __post_init__(self) -> None:
         """Check that the offsets cut the blob from its first byte to its last."""
-        ends_meet = self.offsets.size > 0 and self.offsets[0] == 0 and self.offsets[-1] == len(self.blob)
-        if not ends_meet or bool(np.any(np.diff(self.offsets) < 0)):
-            raise ValueError(f"offsets must rise from 0 to the blob's {len(self.blob)} bytes")
+        require_cuts(self.offsets, len(self.blob))
 
     @classmethod
     def pack(cls, strings: Iterable[str]) -> PackedStrings:
@@ -91,3 +89,14 @@ class PackedStrings:
 
     def __iter__(self) -> Iterator[str]:
         return (encoded.decode() for encoded in self.encoded_all())
+
+
+def require_cuts(offsets: NDArray[np.int64], size: int) -> None:
+    """Offsets must cut so many bytes from the first to the last.
+
+    Raises:
+        ValueError: they do not.
+    """
+    ends_meet = offsets.size > 0 and offsets[0] == 0 and offsets[-1] == size
+    if not ends_meet or bool(np.any(np.diff(offsets) < 0)):
+        raise ValueError(f"offsets must rise from 0 to the blob's {size} bytes")

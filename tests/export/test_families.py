@@ -41,7 +41,7 @@ def taught(family: str, dataset: Dataset, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def served(family: str, taught: Path, dataset: Dataset) -> Path:
     bundle = taught.parent / "bundle"
-    manifest = publish(taught, dataset.folder, bundle)
+    manifest = publish(taught, dataset.folder, bundle).manifest
     assert manifest.parity.max_abs_diff <= 1e-4
     assert (manifest.reranker is not None) == (family == "deepfm")
     assert manifest.reranker is None or manifest.reranker.max_abs_diff <= 1e-4

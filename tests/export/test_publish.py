@@ -92,7 +92,7 @@ def test_again_gives_the_same_version_in_place_of_the_old_and_leaves_nothing_bes
     run: Path, bundle_copy: Path, bundle: ModelBundle
 ) -> None:
     (bundle_copy / "left over").touch()
-    manifest = publish(run, None, bundle_copy)
+    manifest = publish(run, None, bundle_copy).manifest
     assert manifest.model_version == bundle.manifest.model_version
     assert {path.name for path in bundle_copy.iterdir()} == {path.name for path in bundle.folder.iterdir()}
     assert [path.name for path in bundle_copy.parent.iterdir()] == [bundle_copy.name]

@@ -30,6 +30,7 @@ from service.seeding import seed
 from service.server import config_of, listening
 from service.settings import Settings
 from tests.service.console_page import Open, Scheme, cards
+from tests.service.covers import with_covers
 
 DATA = Path(__file__).parent / "data"
 Serve = Callable[[Settings], httpx.Client]
@@ -103,6 +104,12 @@ def sold_out_bundle(bundle: ModelBundle, tmp_path_factory: pytest.TempPathFactor
     PackedStrings.pack(card.to_json() for card in cards).write(folder, CARDS)
     seal(folder, BundleDraft.model_validate(bundle.manifest.model_dump(exclude={"model_version", "files"})))
     return folder
+
+
+@pytest.fixture(scope="session")
+def pictured_bundle(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny bundle with drawn covers; every fifth book has none."""
+    return with_covers(tiny_bundle, tmp_path_factory.mktemp("pictured") / "bundle")
 
 
 @pytest.fixture(scope="session")
