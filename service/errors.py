@@ -9,6 +9,7 @@ ServiceError
 ├── ModelRefused         a bundle did not prove sound: what served before goes on
 ├── NotActivated         nothing is wrong with the bundle, and still it cannot become the active one
 ├── UnknownItem          the path names an item that the catalogue does not have
+├── NoImage              the path names an item of which the model's bundle has no picture
 ├── BodyTooLarge         more bytes than the service reads
 ├── BodyTooSlow          the body did not arrive in time
 ├── ClientGone           the caller left before the body was whole or the model ran: nobody reads the answer
@@ -78,6 +79,10 @@ class UnknownItem(ServiceError):
     """The path names an item that the served catalogue does not have."""
 
 
+class NoImage(ServiceError):
+    """The path names an item that is known, and has no picture."""
+
+
 class BodyTooLarge(ServiceError):
     """The body has more bytes than the service reads."""
 
@@ -126,6 +131,7 @@ TABLE: dict[type[Exception], ErrorRow] = {
     NotActivated: ErrorRow(409, "not_activated"),
     Overloaded: ErrorRow(429, "overloaded", retry_after=1),
     UnknownItem: ErrorRow(404, "unknown_item"),
+    NoImage: ErrorRow(404, "no_image"),
     BodyTooLarge: ErrorRow(413, "body_too_large", closes=True),
     BodyTooSlow: ErrorRow(408, "body_too_slow", closes=True),
     ClientGone: ErrorRow(400, "client_gone"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from starlette.convertors import Convertor, register_url_convertor
 
 NAME = "id"
@@ -29,6 +31,12 @@ def user_path(rest: str) -> str:
 def item_path(rest: str) -> str:
     """`/items/{item_id}` and the rest, matching any id."""
     return _path("/items", "item_id", rest)
+
+
+def image_address(item_id: str, version: str) -> str:
+    """Where the picture of an item is, as a model has it: `/items/{item_id}/image?model=...`, in ASCII. Dots are
+    escaped too, or `..` would be taken for the folder above."""
+    return f"/items/{quote(item_id, safe='').replace('.', '%2E')}/image?model={quote(version, safe='')}"
 
 
 def _path(before: str, parameter: str, rest: str) -> str:

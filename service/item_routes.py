@@ -1,18 +1,21 @@
-"""The operations about items: their cards, and what is like them."""
+"""The operations about items: their cards, their pictures, and what is like them."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
 
-from service.errors import UnknownItem
-from service.id_paths import item_path
+from service.errors import NoImage, UnknownItem
+from service.id_paths import image_address, item_path
+from service.image_response import RESPONSES, image_response
+from service.models.opening import Model
 from service.openapi import errors
 from service.patience import Patience
 from service.recommending import ranked_items
 from service.routes import CallerHere, ObservedHere, ServiceHere
-from service.schemas import Card, CardsResponse, ItemsParameters, SimilarParameters, SimilarResponse
+from service.schemas import Card, CardsResponse, ItemsParameters, SimilarParameters, SimilarResponse, WhoseModel
 from service.similar import SimilarTo
 
 ItemInPath = Annotated[str, Path(min_length=1, max_length=256)]
@@ -38,10 +41,7 @@ async def similar(
     chosen = service.models.choose(parameters.user_id, parameters.model)
     observed.answered_by = chosen.fields()
     with chosen.served as served:
-        item = served.model.bundle.catalog.index(item_id)
-        if item is None:
-            raise UnknownItem(f"item_id: the catalogue of {served.version} has no item {item_id!r}")
-        query = SimilarTo(item, parameters.n, parameters)
+        query = SimilarTo(_index_of(item_id, served.model), parameters.n, parameters)
         found = await served.thread.recommend(query, observed.timings, Patience.of(observed.started, None, caller))
         model_version = served.version
     return SimilarResponse(
@@ -54,6 +54,39 @@ async def similar(
     )
 
 
+@router.get(
+    item_path("/image"),
+    response_class=Response,  # what errors are is then left as it is
+    responses=RESPONSES | errors(404, 422, 429, 500),
+    summary="Show the picture of an item",
+    tags=["items"],
+)
+async def image(
+    item_id: ItemInPath,
+    parameters: Annotated[WhoseModel, Query()],
+    request: Request,
+    service: ServiceHere,
+    observed: ObservedHere,
+) -> Response:
+    """The picture of an item, as small as cards need it, of the model that /recommend would answer with. `image` of a
+    card is the address of this, with the card's own model named."""
+    chosen = service.models.choose(parameters.user_id, parameters.model)
+    observed.answered_by = chosen.fields()
+    model = chosen.served.model  # nothing is awaited: the picture is copied out of the file before the model can go
+    index, images = _index_of(item_id, model), model.bundle.images
+    picture = None if images is None else images.of(index)
+    if picture is None:
+        raise NoImage(f"item_id: {model.version} has no picture of item {item_id!r}")
+    return image_response(picture, request.headers, for_good=parameters.model is not None)
+
+
+def _index_of(item_id: str, model: Model) -> int:
+    index = model.bundle.catalog.index(item_id)
+    if index is None:
+        raise UnknownItem(f"item_id: the catalogue of {model.version} has no item {item_id!r}")
+    return index
+
+
 @router.get("/items", responses=errors(404, 422, 429, 500), summary="Show the cards of items", tags=["items"])
 async def items(
     parameters: Annotated[ItemsParameters, Query()], service: ServiceHere, observed: ObservedHere
@@ -63,18 +96,21 @@ async def items(
     chosen = service.models.choose(parameters.user_id, parameters.model)
     observed.answered_by = chosen.fields()
     model = chosen.served.model  # nothing is awaited from here on: the answer is of one piece
-    bundle, unknown = model.bundle, model.recommender.unknown(parameters.ids)
+    unknown = model.recommender.unknown(parameters.ids)
     refused = set(unknown)
     known = [item_id for item_id in dict.fromkeys(parameters.ids) if item_id not in refused]
-    indices = bundle.catalog.indices(known).tolist()
-    cards = [
-        Card(
-            item_id=item_id,
-            title=card.title,
-            brand=card.brand,
-            categories=list(card.categories),
-            available=card.available,
-        )
-        for item_id, card in zip(known, map(bundle.card, indices), strict=True)
-    ]
+    indices = model.bundle.catalog.indices(known).tolist()
+    cards = [_card(item_id, index, model) for item_id, index in zip(known, indices, strict=True)]
     return CardsResponse(model_version=model.version, variant=chosen.variant, items=cards, unknown_items=unknown)
+
+
+def _card(item_id: str, index: int, model: Model) -> Card:
+    card, images = model.bundle.card(index), model.bundle.images
+    return Card(
+        item_id=item_id,
+        title=card.title,
+        brand=card.brand,
+        categories=list(card.categories),
+        available=card.available,
+        image=image_address(item_id, model.version) if images is not None and images.has(index) else None,
+    )

@@ -196,6 +196,8 @@ class Card(Wire):
     brand: str
     categories: list[str]
     available: bool
+    image: str | None
+    """Address of its picture in this service, of the model that the card is from; None: there is none."""
 
 
 class CardsResponse(Wire):

@@ -79,6 +79,11 @@ def similar(item_id: str, parameters: SimilarParameters | None = None) -> Call[S
     return Call("GET", f"/items/{_in_path(item_id)}/similar", read, query=parameters or SimilarParameters())
 
 
+def image(item_id: str, whose: WhoseModel | None = None) -> Call[bytes]:
+    """The picture of an item, a WebP file, of the model that answers this user, or of one by its name."""
+    return Call("GET", f"/items/{_in_path(item_id)}/image", bytes, query=whose or WhoseModel())
+
+
 def items(ids: Sequence[str], whose: WhoseModel | None = None) -> Call[CardsResponse]:
     """The cards of items, of the model that answers this user, or of one by its name."""
     named = {} if whose is None else whose.model_dump(exclude_unset=True)

@@ -174,6 +174,7 @@ class Card(Answered):
     brand: str
     categories: list[str]
     available: bool
+    image: str | None
 
 
 class CardsResponse(Answered):

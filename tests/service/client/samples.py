@@ -14,6 +14,7 @@ SAMPLES: dict[str, Call[Any]] = {
     "history": calls.history("ID"),
     "erase": calls.erase("ID"),
     "similar": calls.similar("ID"),
+    "image": calls.image("ID"),
     "items": calls.items(["book-01"]),
     "models": calls.models(),
     "activate": calls.activate("ID"),
