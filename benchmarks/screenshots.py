@@ -2,8 +2,9 @@
 
     python -m benchmarks.screenshots
 
-Without a bundle it is the tests' tiny one: sixty invented books, on which no model was trained. The histories of the
-interactions are stored in an embedded Redis that ends with the command; nobody else's history is touched.
+Without a bundle it is the tests' tiny one with its drawn covers: sixty invented books, on which no model was trained.
+The histories of the interactions are stored in an embedded Redis that ends with the command; nobody else's history is
+touched.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,8 @@ from typing import Annotated, Literal
 import httpx
 import typer
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.service.covers import with_covers
 
 DATA = Path("tests/service/data")
 CHROMIUM = "/usr/bin/chromium"
@@ -75,27 +79,45 @@ def folded(page: Page) -> None:
     expect(page.locator(".list .card").first).to_be_visible()
 
 
+def pictured(page: Page) -> None:
+    """Many cards."""
+    page.locator(".column:visible summary").click()
+
+
+DRAWN = """[...document.querySelectorAll('.pictured')].every(box => {
+  const { left, top, width, height } = box.getBoundingClientRect();
+  const is_seen = box.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+  return !is_seen || box.querySelector('img').classList.contains('drawn');
+})"""
+"""Whether each picture of an item that can be seen is there."""
 SHOTS = (
     Shot("console", 1280, 960, after_a_click),
     Shot("console-dark", 1280, 960, filtered, "dark"),
     Shot("console-compare", 1280, 960, compared),
     Shot("console-phone", 360, 1100, folded),
+    Shot("console-pictures", 1280, 860, pictured),
 )
 
 
 @app.command()
 def take(
     out: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("docs/img"),
-    bundle: Annotated[Path, typer.Option(help="What is served.")] = DATA / "tiny_bundle",
+    bundle: Annotated[Path | None, typer.Option(help="What is served; default: the tests' bundle.")] = None,
     interactions: Annotated[Path, typer.Option(help="Whose histories are stored.")] = DATA / "interactions.csv.gz",
     user: Annotated[str, typer.Option(help="Whose page it is.")] = "ada",
+    only: Annotated[list[str] | None, typer.Option(help="Names of pictures; default: all.")] = None,
 ) -> None:
     """Write the pictures."""
-    with served(bundle, interactions) as address, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(bundle or with_covers(DATA / "tiny_bundle", Path(folder) / "bundle"), interactions) as address,
+        sync_playwright() as playwright,
+    ):
         warm(address, user)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for shot in SHOTS:
-            typer.echo(picture(browser, address, user, shot, out))
+            if not only or shot.name in only:
+                typer.echo(picture(browser, address, user, shot, out))
         browser.close()
 
 
@@ -146,6 +168,8 @@ def picture(browser: Browser, address: str, user: str, shot: Shot, out: Path) ->
     page.wait_for_load_state("networkidle")
     shot.arrange(page)
     page.wait_for_load_state("networkidle")
+    while not page.evaluate(DRAWN):
+        page.wait_for_timeout(50)
     path = out / f"{shot.name}.png"
     page.screenshot(path=path)
     page.close()

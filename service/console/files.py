@@ -9,7 +9,7 @@ PAGE = STATIC / "index.html"
 FILES = frozenset(
     {
         "base.css", "console.css", "main.js", "api.js", "cards.js", "column.js", "controls.js", "dom.js", "health.js",
-        "item_card.js", "similar.js", "timings.js", "user.js",
+        "item_card.js", "pictures.js", "similar.js", "timings.js", "user.js",
     }
 )  # fmt: skip
 """What the page loads, by name. They hold no data, so whoever reaches the port may read them."""

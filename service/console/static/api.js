@@ -41,6 +41,14 @@ export async function call(method, path, body) {
   return { answer, ms, stages: response.headers.get("Server-Timing") ?? "" };
 }
 
+// What is at the address of a card's picture, or null: a list is as good without, so nobody is asked or told.
+export async function fetchPicture(path) {
+  const asked = options("GET", sessionStorage.getItem(KEY));
+  asked.headers.Accept = "image/webp";
+  const response = await fetch(path, { ...asked, priority: "low" }).catch(() => null);
+  return response?.ok ? response.blob().catch(() => null) : null;
+}
+
 function options(method, key, body) {
   const headers = { Accept: "application/json" };
   if (key) headers.Authorization = `Bearer ${key}`;

@@ -1,6 +1,7 @@
-// What is shown of an item: title, brand, categories, and a tile in place of a picture, because bundles hold none.
+// What is shown of an item: title, brand, categories, and its picture; where there is none, a tile in its place.
 import { call } from "./api.js";
 import { element } from "./dom.js";
+import { picture } from "./pictures.js";
 
 const AT_ONCE = 20; // ids in one request: long ones must fit a request line
 const MOST_CATALOGUES = 4;
@@ -38,10 +39,16 @@ export function about(id, version) {
 }
 
 // Initials on a colour that items of the same last category share. It says nothing that the text beside it does not.
+// A picture lies above them, in a box that has its size before the picture is there, and keeps it if none comes.
 export function tile(id, version) {
-  const made = element("span", "tile", initials(title(id, version)));
-  made.setAttribute("aria-hidden", "true");
-  made.style.setProperty("--hue", hue(cardOf(id, version)?.categories.at(-1) ?? id));
+  const card = cardOf(id, version);
+  const letters = element("span", "", initials(title(id, version)));
+  letters.setAttribute("aria-hidden", "true");
+  const made = element("span", "tile", letters);
+  made.style.setProperty("--hue", hue(card?.categories.at(-1) ?? id));
+  if (!card?.image) return made;
+  made.classList.add("pictured");
+  made.append(picture(card.image, title(id, version)));
   return made;
 }
 
