@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(default=75, ge=1, le=3600)
     """A connection without a request is closed after so long. Longer than callers, and balancers before them, keep
     theirs (commonly up to 60 s): what they send into one that is just being closed is lost. Shorter frees those that
-    nobody comes back to."""
+    nobody comes back to, 14 KB each."""
 
     drain_seconds: float = Field(default=1.0, ge=0, le=300)
     """After SIGTERM `/readyz` is a 503 and requests are still answered for so long, until whoever distributes them has
