@@ -173,7 +173,10 @@ def test_a_body_that_dawdles_is_refused_and_holds_no_permit(serve: Serve, settin
 
     def dawdle() -> Iterator[bytes]:
         yield b"{"
-        assert client.post("/recommend", json={}).status_code == 200
+        meanwhile = client.post("/recommend", json={})
+        if meanwhile.status_code == 429:  # both heads came in one turn of the loop, for which each counts as one
+            meanwhile = client.post("/recommend", json={})
+        assert meanwhile.status_code == 200
         time.sleep(0.6)
         yield b"}"
 
