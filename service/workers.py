@@ -33,7 +33,8 @@ IMPORTED = [
     "uvicorn.protocols.websockets.auto",
 ]
 """Before the fork: the service, and what uvicorn imports only when it runs. Nothing of it may start a thread, which
-would be missing afterwards. onnxruntime does, and is imported where a graph is opened."""
+would be missing afterwards. onnxruntime does, and is imported where a graph is opened; numpy's OpenBLAS does, too, but
+ends its threads before a fork and starts them again when it multiplies."""
 ASKED_EVERY = 1.0
 HUNG_AFTER = 30.0
 """Seconds without an answer to whether it lives. A thread of its own answers, so only a worker that runs no Python at
