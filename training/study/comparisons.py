@@ -28,9 +28,19 @@ BROKEN_BUT_GATED = "C9"
 """The same behind the no-harm gate."""
 BROKEN_MEAN = "C10"
 """One teacher of shuffled rows in the plain mean."""
-VARIANTS = (("A17", FULL), ("A18", FULL), ("A18", PLAIN_MEAN), (BROKEN_BUT_GATED, BROKEN), (BROKEN, BROKEN_MEAN))
-"""Ways of weighing against what they vary: what a gate and a prior bring, and what weights are worth when one of the
-teachers is broken and nobody has noticed."""
+VARIANTS = (
+    ("A17", FULL),
+    ("A18", FULL),
+    ("A18", PLAIN_MEAN),
+    (BROKEN_BUT_GATED, BROKEN),
+    (BROKEN, BROKEN_MEAN),
+    ("A15", FULL),
+    ("A15", PLAIN_MEAN),
+    ("A15", "C8"),
+    (FULL, "C8"),
+)
+"""Rows against what they vary: what a gate and a prior bring, what weights are worth when one of the teachers is broken
+and nobody has noticed, and what of a beginning with the teachers' item vectors is due to the teaching."""
 TO_CLEAR = ("item-kNN", "last-item Markov")
 """Floors without which a student is worth nothing to a user."""
 COMPARED = ("ndcg@10", "recall@10")
