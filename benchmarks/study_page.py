@@ -38,8 +38,8 @@ THREE_TEACHERS = {
 _THREE = (
     "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as two cores can pay for"
     " (`configs/teachers/two-cores`), and more rows: the controls, a broken teacher in the plain mean, other ways of"
-    " weighing. What was not trained on the GPU before its time was over (A10, A13 to A15, A18, C2, C8, most rows with one"
-    " seed) was trained on two cores."
+    " weighing. What the GPU's time did not suffice for, A15 and C8 among it, was trained on two cores from the same"
+    " teachers."
 )
 SAID = {
     **dict.fromkeys(THREE_TEACHERS.values(), _THREE),

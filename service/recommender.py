@@ -147,7 +147,7 @@ class Recommender:
             user = self._encoder.encode(window)  # [1, D]
         allowed = self._allowed(query, history, timings)
         with timings.measure("retrieve"):
-            repeats = self._repeats.of(history, allowed)  # [S]
+            repeats = self._repeats.of(history[:0] if query.exclude_seen else history, allowed)  # [S]
             new = allowed.without(repeats) if repeats.size else allowed
         # What a re-ranker is given does not depend on diversity: a trace of it would else let new items in.
         considered = query.considered if self._reranker is None else max(query.n, self._reranked)
