@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 
 import numpy as np
 import torch
@@ -21,6 +22,11 @@ from torch import Tensor, distributed, nn
 from torch.autograd.function import FunctionCtx
 
 from training.config import ConfigError
+
+if distributed.is_available():
+    # Its default arguments are the group that exists when it is imported. Imported by others once there is one, they
+    # would hold that group, and its threads, beyond `leave`.
+    import_module("torch.distributed.nn")
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,9 @@ def _enough_for_all(steps: list[NDArray[np.int64]], count: int) -> list[NDArray[
 
 
 def leave() -> None:
-    """Take leave of the other processes: threads that still wait for them would abort this one as it ends."""
+    """Take leave of the other processes, so that none of the group's threads is left.
+
+    A late one that has yet to free a tensor needs the interpreter; where that is ending, the process is aborted.
+    """
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
