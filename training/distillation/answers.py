@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from training.batches import Batch
-from training.distillation.log_softmax_at import log_softmax_at
+from training.log_softmax_at import log_softmax_at
 from training.two_tower import CausalTwoTower
 
 

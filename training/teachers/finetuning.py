@@ -8,10 +8,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from service.bundle import PAD
 from training.batches import Batch, WindowBatches
 from training.dataset import Dataset
 from training.fitting import FitConfig, StepLoss
+from training.log_softmax_at import log_softmax_at
 from training.teachers.base import CausalTeacher
 from training.teachers.corpus import Corpus
 from training.teachers.kind import FinetuneConfig, Stage
@@ -70,10 +70,9 @@ def softmax_over_catalogue(model: CausalTeacher, batch: Batch) -> StepLoss:
     """-log softmax_i( cos(h, v_i) / tau ) at the next item, mean over all rows of a batch."""
     raw = model.raw_item_matrix()  # [N+1, D]
     users = _unit(model.raw_hidden(batch.history, raw)[batch.asked])  # [R, D]
-    logits = users @ _unit(raw).T / model.temperature  # [R, N+1]
-    logits[:, PAD] = -torch.inf
-    target = batch.target[batch.asked]  # [R]
-    return StepLoss(torch.nn.functional.cross_entropy(logits, target), target.numel())
+    target = batch.target[batch.asked] - 1  # [R], without PAD's place
+    likely = log_softmax_at(users / model.temperature, _unit(raw[1:]), target[:, None])  # [R, 1]
+    return StepLoss(-likely.mean(), target.numel())
 
 
 def _unit(vectors: Tensor) -> Tensor:

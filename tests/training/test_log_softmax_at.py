@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.distillation.log_softmax_at import log_softmax_at
+from training.log_softmax_at import log_softmax_at
 
 
 def drawn(rows: int, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
