@@ -22,6 +22,8 @@ Masking = Literal["unmasked", "masked"]
 PROTOCOLS: tuple[Masking, ...] = ("unmasked", "masked")
 """unmasked: as the published tables; masked: what a user has seen is no candidate, as the service answers."""
 _CHUNK = 512
+_ALIKE = 64
+"""So many histories of like length are read at a time."""
 
 
 class Scorer(Protocol):
@@ -52,14 +54,25 @@ class TwoTowerScorer:
         """Score as the service does: encode the window, dot with every item."""
         history = cut_histories(interactions, rows, self.max_history)  # [E, L]
         with torch.no_grad():
-            users = self.encode(history.to(self.items.device))  # [E, D]
+            users = self._users(history)  # [E, D]
             scores = users @ self.items.T  # [E, N+1]
         return scores.cpu().numpy()
+
+    def _users(self, history: torch.Tensor) -> torch.Tensor:
+        """int64[E, L] -> float[E, D]. Those of like length at a time: padding costs as much as items do."""
+        order = (history != PAD).sum(dim=1).argsort()  # [E]
+        if self.items.device.type != "cpu":  # there, one large pass costs less than several small ones
+            return self.encode(history.to(self.items.device))  # [E, D]
+        parts = [self.encode(_cut(history[some])) for some in torch.split(order, _ALIKE)]  # each [<= ALIKE, D]
+        return torch.cat(parts)[order.argsort()]  # [E, D]
 
 
 def cut_histories(interactions: Interactions, rows: NDArray[np.int64], length: int) -> torch.Tensor:
     """What came before each flat row, at most the newest `length`, cut on the left to the longest: int64[E, L]."""
-    history = torch.tensor(sequences_at(interactions, rows, length).history)  # [E, L]
+    return _cut(torch.tensor(sequences_at(interactions, rows, length).history))  # [E, <= L]
+
+
+def _cut(history: torch.Tensor) -> torch.Tensor:
     longest = max(int((history != PAD).sum(dim=1).max()), 1)
     return history[:, -longest:]  # [E, <= L]
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -96,6 +98,25 @@ def test_a_model_is_scored_from_its_window_as_the_service_scores(users: list[lis
     window = torch.from_numpy(sequences_at(interactions, rows, length).history.copy())
     assert found.dtype == np.float32
     assert np.array_equal(found[:, 1:], (model.encode(window) @ model.item_matrix().T).numpy()[:, 1:])
+
+
+def test_histories_of_like_length_are_read_together_and_users_come_back_in_order() -> None:
+    lengths = np.random.default_rng(1).integers(3, 14, 200).tolist()
+    interactions = interactions_of([[1 + (k * place) % ITEMS for place in range(n)] for k, n in enumerate(lengths)])
+    rows = leave_one_out(interactions).test.row
+    model = NewestFirst(9)
+    asked: list[int] = []
+
+    def encode(history: Tensor) -> Tensor:
+        asked.append(history.shape[1])
+        return model.encode(history)
+
+    scorer = replace(TwoTowerScorer.of(model), encode=encode)
+    window = torch.from_numpy(sequences_at(interactions, rows, 9).history.copy())
+    wanted = (model.encode(window) @ model.item_matrix().T).numpy()
+    assert np.array_equal(scorer.scores(interactions, rows)[:, 1:], wanted[:, 1:])
+    assert asked == sorted(asked)
+    assert asked[0] < asked[-1] == 9
 
 
 def test_scoring_keeps_no_gradients() -> None:
