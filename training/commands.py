@@ -31,7 +31,9 @@ from training.teachers.kind import TeacherRecipe
 from training.teachers.registry import teacher_kind
 from training.teachers.steps import finetune, pretrain
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 
 TEACHERS = "unisrec, recformer or unim2rec."
 STUDENTS = f"{', '.join(KNOWN_STUDENTS)}."

@@ -52,6 +52,11 @@ def refused(result: Result) -> str:
     return line
 
 
+def test_the_help_of_a_search_names_the_tables_of_its_file() -> None:
+    """Words in brackets are no marks of style."""
+    assert "[grid], and [base]" in " ".join(run("search", "--help").stdout.split())
+
+
 @pytest.fixture
 def recipes(tmp_path: Path) -> tuple[Path, Path]:
     paths = tmp_path / "teacher.toml", tmp_path / "student.toml"
