@@ -56,6 +56,14 @@ class TeacherSource(Config):
 
     name: str
     fingerprint: str
+    """sha256 of its weights."""
+    rows: int | None = None
+    """Train rows that it had answered; None: not noted."""
+
+    def is_like(self, other: TeacherSource) -> bool:
+        """The same teacher, asked the same; what is not noted is taken for equal."""
+        asked = {one.rows for one in (self, other) if one.rows is not None}
+        return self.fingerprint == other.fingerprint and len(asked) < 2
 
 
 class TeachersHeard(Config):

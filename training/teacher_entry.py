@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from training.artefacts import TeacherSource
 from training.config import Config
 from training.teachers.ease import EaseConfig
 
@@ -43,3 +44,8 @@ class TeacherEntry(Config):
     """delta_m: how much surer it is, in mean ln p(y), of train rows than of rows that it never met."""
     ease: EaseLink | None = None
     """How scores become probabilities, of a teacher that is no pair of towers; None: cosines over a temperature."""
+
+    @property
+    def source(self) -> TeacherSource:
+        """What a student that learns from it notes."""
+        return TeacherSource(name=self.name, fingerprint=self.fingerprint, rows=self.rows)

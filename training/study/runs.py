@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.artefacts import RECORD, ModelRecord, read_record
+from training.artefacts import RECORD, ModelRecord, TeacherSource, read_record
 from training.config import ConfigError
 from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill, load_student
@@ -38,8 +38,8 @@ class Run:
     data: Path
     knowledge: Path
     folder: Path
-    teachers: tuple[str, ...]
-    """sha256 of the weights of every teacher in the cache."""
+    teachers: tuple[TeacherSource, ...]
+    """Every teacher of the cache."""
 
     @property
     def seed(self) -> int:
@@ -65,7 +65,8 @@ class Run:
         if self.row == SELF_TAUGHT or teaching is None or not teaching.needs_knowledge:
             return True
         wanted = self.teachers if teaching.only is None else self.teachers[teaching.only : teaching.only + 1]
-        return tuple(one.fingerprint for one in record.teachers) == wanted
+        heard = record.teachers
+        return len(heard) == len(wanted) and all(one.is_like(other) for one, other in zip(heard, wanted, strict=True))
 
     @property
     def base(self) -> Path:

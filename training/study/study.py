@@ -51,8 +51,8 @@ class Plan:
         Raises:
             ConfigError: no such student or row, or a row that wants a teacher that is not there.
         """
-        fingerprints = tuple(one.entry.fingerprint for one in knowledge.teachers)
-        teachers = len(fingerprints)
+        sources = tuple(one.entry.source for one in knowledge.teachers)
+        teachers = len(sources)
         rows = self.rows or tuple(name for name in ROWS if _teachable(name, teachers))
         for row in rows:
             if not _teachable(row, teachers):
@@ -65,7 +65,7 @@ class Plan:
                 data=self.data,
                 knowledge=self.knowledge,
                 folder=self.out / RUNS / student / row / str(seed),
-                teachers=fingerprints,
+                teachers=sources,
             )
             for seed in range(self.seeds)
             for student in self.students

@@ -19,6 +19,7 @@ from training.knowledge import TeacherKnowledge
 from training.study.config import StudyConfig
 from training.study.report import Report
 from training.study.study import Plan, study
+from training.vector_memory import TeacherMemory
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +85,12 @@ def test_runs_of_another_cache_are_not_taken_for_done(
     assert found.users
     knowledge = TeacherKnowledge.read(both_known, markov)
     assert all(one.done for one in plan.runs(config, knowledge))
-    swapped = replace(knowledge, teachers=knowledge.teachers[::-1])
-    assert {one.row: one.done for one in plan.runs(config, swapped)} == {"A0": True, "A7": False, "C2": True}
+    first, second = knowledge.teachers
+    assert isinstance(second, TeacherMemory)
+    asked_less = replace(second, entry=second.entry.model_copy(update={"rows": second.entry.rows - 1}))
+    for teachers in ((second, first), (first, asked_less)):
+        other = replace(knowledge, teachers=teachers)
+        assert {one.row: one.done for one in plan.runs(config, other)} == {"A0": True, "A7": False, "C2": True}
 
 
 def test_unknown_names_are_refused_before_time_is_spent(plan: Plan, config: StudyConfig, tmp_path: Path) -> None:
