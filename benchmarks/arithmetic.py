@@ -1,4 +1,4 @@
-"""What decision 14 rests on: products by torch's two libraries, and dropout's coins, on one thread of this machine.
+"""What decision 14 rests on: products, attention and dropout's coins in torch's ways and ours, on one thread.
 
 python -m benchmarks.arithmetic
 """
@@ -10,12 +10,15 @@ from collections.abc import Callable
 from time import perf_counter
 
 import torch
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, scaled_dot_product_attention
 
-from training.arithmetic import tune_processor
+from training.arithmetic import step_products, tune_processor
 from training.dropout import Dropout
 
 ROWS, WIDTH, ITEMS = 2048, 64, 4385
+LINED = 4400
+"""Items with rows of nothing behind them, so that every row of logits begins on a cache line."""
+HISTORIES, HEADS, LENGTH = 512, 2, 50
 REPEATS = 30
 
 
@@ -29,10 +32,26 @@ def best(work: Callable[[], object]) -> float:
     return min(seconds)
 
 
-def gflops() -> float:
+def gflops(count: int = ITEMS) -> float:
     """Of a step's product of users and items."""
-    users, items, out = torch.randn(ROWS, WIDTH), torch.randn(ITEMS, WIDTH), torch.empty(ROWS, ITEMS)
-    return 2 * ROWS * WIDTH * ITEMS / best(lambda: torch.mm(users, items.T, out=out)) / 1e9
+    users, items, out = torch.randn(ROWS, WIDTH), torch.randn(count, WIDTH), torch.empty(ROWS, count)
+    return 2 * ROWS * WIDTH * count / best(lambda: torch.mm(users, items.T, out=out)) / 1e9
+
+
+def attention_ms() -> dict[str, float]:
+    """Of one layer over histories that validation asks about, by torch's kernel and by products and a softmax."""
+    split = torch.randn(HISTORIES, LENGTH, 3, HEADS, WIDTH // HEADS)  # [B, L, 3, H, D/H]
+    query, key, value = split.permute(2, 0, 3, 1, 4)  # each [B, H, L, D/H], as a layer has them
+    blocked = torch.full((HISTORIES, 1, LENGTH, LENGTH), -1e9).triu(1)  # [B, 1, L, L]
+
+    def plain() -> torch.Tensor:
+        return torch.matmul((query @ key.transpose(-2, -1) / key.shape[-1] ** 0.5 + blocked).softmax(dim=-1), value)
+
+    found = {
+        "attention_ms_torch": best(lambda: scaled_dot_product_attention(query, key, value, blocked)),
+        "attention_ms": best(plain),
+    }
+    return {name: 1000 * seconds for name, seconds in found.items()}
 
 
 def main() -> None:
@@ -41,11 +60,15 @@ def main() -> None:
     found = {"gflops_default": gflops()}
     tune_processor()
     values, coins = torch.randn(ROWS, 50, WIDTH), Dropout(0.3)
-    found |= {"gflops_tuned": gflops(), "coins": values.numel()}
+    with step_products():
+        found |= {"gflops_tuned": gflops(), "gflops_tuned_lined": gflops(LINED), "coins": values.numel()}
     found |= {
         "dropout_ms_torch": 1000 * best(lambda: dropout(values, 0.3)),
         "dropout_ms": 1000 * best(lambda: coins(values)),
     }
+    found |= attention_ms()
+    with step_products():
+        found |= {f"{name}_tuned": value for name, value in attention_ms().items()}
     print(json.dumps({name: round(value, 1) for name, value in found.items()}))  # noqa: T201
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import typer
 
-from training.arithmetic import tune_processor
+from training.arithmetic import step_products, tune_processor
 from training.dataset import Dataset
 from training.distillation.lessons import lesson
 from training.distillation.recipe import DistillConfig
@@ -44,9 +44,10 @@ class Learner:
         """Processor seconds of one epoch."""
         started = time.process_time()
         for examples in self.objective.epoch(np.random.default_rng(number)):
-            found = self.objective.loss(self.objective.batch(examples), number)
-            self.optimizer.zero_grad(set_to_none=True)
-            found.mean.backward()  # type: ignore[no-untyped-call]
+            with step_products():
+                found = self.objective.loss(self.objective.batch(examples), number)
+                self.optimizer.zero_grad(set_to_none=True)
+                found.mean.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
         return time.process_time() - started
 

@@ -48,8 +48,17 @@ _PLAN = (
     Part(("sasrec",), (), 3),
 )
 
-_THREE = (Part(("sasrec",), (*(row for row in CORE if row != "A16"), "A15", "C8"), 3), Part(("sasrec",), (), 1))
-PLANS: dict[str, tuple[Part, ...]] = {**dict.fromkeys(TARGETS, _PLAN), **dict.fromkeys(THREE_TEACHERS.values(), _THREE)}
+_THREE_CORE = Part(("sasrec",), (*(row for row in CORE if row != "A16"), "A15", "C8"), 3)
+_THREE = (
+    _THREE_CORE,
+    Part(("sasrec",), (), 3),
+    Part(("fm", "gru4rec", "lightgcn", "deepfm"), ("A0", "A1", "A2", "A4", "A7"), 3),
+)
+PLANS: dict[str, tuple[Part, ...]] = {
+    **dict.fromkeys(TARGETS, _PLAN),
+    **dict.fromkeys(THREE_TEACHERS.values(), _THREE),
+    THREE_TEACHERS["online_retail"]: (_THREE_CORE, Part(("sasrec",), (), 1)),
+}
 """Data set -> what is trained, in this order: what success is judged by comes first."""
 
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
@@ -18,16 +21,36 @@ _KEPT_BYTES = 2**31 - 1
 _PAD_BYTES = 2**27
 
 
-def tune_processor() -> None:
-    """Choose the faster kernels, and keep freed memory for the next step. For a process that trains; call it once.
+_TUNED: ContextVar[bool] = ContextVar("tuned", default=False)
 
-    The kernels are asked for by torch's word for "bf16 inside is allowed". Without AMX they compute in fp32 all the
-    same; with AMX they round the factors, not the sums, to bf16. Exports are proven equal in full fp32 either way, as
-    `export` does not call this.
+
+def tune_processor() -> None:
+    """Keep freed memory for the next step, and let steps multiply fast. For a process that trains; call it once.
+
+    The faster kernels are asked for by torch's word for "bf16 inside is allowed". Where they compute in fp32 all the
+    same, everything uses them. Where they would round factors to bf16 (AMX) or TF32 (CUDA), steps alone do: what is
+    measured, remembered or exported is multiplied in full.
     """
-    torch.set_float32_matmul_precision("medium")
+    _TUNED.set(True)
+    torch.set_float32_matmul_precision("highest" if _rounds_factors() else "medium")
     if sys.platform == "linux":
         _keep_freed_memory()
+
+
+@contextmanager
+def step_products() -> Iterator[None]:
+    """The fastest products there are, for a step of training in a tuned process; elsewhere nothing changes."""
+    before = torch.get_float32_matmul_precision()
+    if _TUNED.get():
+        torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _rounds_factors() -> bool:
+    return torch.cuda.is_available() or bool(torch.cpu._is_amx_tile_supported())  # nothing public tells
 
 
 def multiplies_bf16(device: torch.device) -> bool:

@@ -110,7 +110,8 @@ class _Block(nn.Module):
 
     def _mix(self, query: Tensor, key: Tensor, value: Tensor, blocked: Tensor) -> Tensor:
         """Values by attention: float[B, H, L, D/H]."""
-        if query.device.type == "cpu":  # torch's kernel is slow at lengths of tens, and draws its coins one by one
+        if self.training and query.device.type == "cpu":
+            # There, torch's kernel draws its coins one by one, and is slow at products that round (AMX).
             logits = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5 + blocked  # [B, H, L, L]
             return torch.matmul(self.attention_dropout(logits.softmax(dim=-1)), value)  # [B, H, L, D/H]
         share = self.attention_dropout.share if self.training else 0.0

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from training.arithmetic import step_products
 from training.artefacts import CurvePoint
 from training.config import Config, ConfigError
 from training.devices import DeviceChoice, device_name, pick_device
@@ -214,11 +215,12 @@ def _epoch(run: _Run, epoch: int, bar: ProgressBar) -> CurvePoint:
 def _step(run: _Run, examples: NDArray[np.int64], epoch: int) -> tuple[float, float]:
     """One step of the optimizer: (sum of the loss over all rows, their number), over all processes."""
     task, processes = run.task, run.processes
-    found = task.objective.loss(task.objective.batch(examples).to(run.device), epoch)
-    rows = processes.total(found.rows)
-    run.optimizer.zero_grad(set_to_none=True)
-    mean = found.mean if processes.alone else found.mean * (found.rows / max(rows, 1))  # []
-    mean.backward()  # type: ignore[no-untyped-call]
+    with step_products():
+        found = task.objective.loss(task.objective.batch(examples).to(run.device), epoch)
+        rows = processes.total(found.rows)
+        run.optimizer.zero_grad(set_to_none=True)
+        mean = found.mean if processes.alone else found.mean * (found.rows / max(rows, 1))  # []
+        mean.backward()  # type: ignore[no-untyped-call]
     processes.add_gradients(task.model)
     run.optimizer.step()
     return processes.total(found.mean.item() * found.rows), rows
