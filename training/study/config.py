@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from training.config import Config
+from training.devices import DeviceChoice
 from training.distillation.recipe import DistillConfig
 from training.distillation.rows import Row
 from training.study.report import ReportConfig
@@ -21,6 +22,12 @@ class StudyConfig(Config):
     published: dict[str, float] = Field(default_factory=dict)
     """Student family -> NDCG@10 without distillation in the published table of the same data and split."""
     report: ReportConfig = Field(default_factory=ReportConfig)
+
+    @property
+    def device(self) -> DeviceChoice:
+        """Where what stands beside the students computes: as the recipes say where they agree, else `auto`."""
+        said = {one.fit.device for one in (*self.students.values(), *self.alone.values())}
+        return said.pop() if len(said) == 1 else "auto"
 
     def recipe(self, student: str, row: Row) -> DistillConfig:
         """The recipe of a student family in a row."""

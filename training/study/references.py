@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from training.dataset import Dataset
-from training.devices import pick_device
 from training.evaluation.baselines import floors
 from training.evaluation.ranking import Scorer, ranks_by_protocol
 from training.evaluation.repeat_offset import RepeatAware, repeat_aware
@@ -35,10 +34,10 @@ class MemoryScorer:
 
 
 def references(
-    dataset: Dataset, knowledge: TeacherKnowledge
+    dataset: Dataset, knowledge: TeacherKnowledge, device: torch.device
 ) -> tuple[dict[str, RanksByProtocol], dict[str, RepeatAware]]:
     """Name -> ranks of the test users' targets, without and with an offset on what was seen."""
-    memories = [one.on(pick_device()) for one in knowledge.teachers]
+    memories = [one.on(device) for one in knowledge.teachers]
     scorers: Mapping[str, Scorer] = {
         **floors(dataset.interactions, dataset.split, len(dataset.catalog)),
         **{name: MemoryScorer([one]) for name, one in zip(names(knowledge), memories, strict=True)},

@@ -11,6 +11,7 @@ import numpy as np
 
 from training.config import ConfigError
 from training.dataset import Dataset
+from training.devices import pick_device
 from training.distillation.distill import load_student
 from training.distillation.rows import ROWS, study_row
 from training.evaluation.baselines import Popularity
@@ -113,7 +114,7 @@ def findings(
     count = Popularity.fit(interactions, dataset.split, len(dataset.catalog)).count  # [N+1]
     teachers = names(knowledge)
     costs = zip(teachers, knowledge.teachers, strict=True)
-    plain, aware = references(dataset, knowledge)
+    plain, aware = references(dataset, knowledge, pick_device(config.device))
     return Findings(
         dataset=dataset.name,
         split=dataset.split.name,

@@ -33,7 +33,7 @@ def test_the_ensemble_is_the_mean_of_the_distributions(markov: Dataset, both_kno
 def test_everything_that_stands_beside_the_students_is_there(markov: Dataset, both_known: Path) -> None:
     knowledge = TeacherKnowledge.read(both_known, markov)
     torch.manual_seed(0)
-    found, aware = references(markov, knowledge)
+    found, aware = references(markov, knowledge, torch.device("cpu"))
     assert names(knowledge) == ("unisrec", "unisrec 2")
     assert set(found) == {"popularity", "item-kNN", "last-item Markov", "unisrec", "unisrec 2", ENSEMBLE}
     assert set(aware) == set(found)

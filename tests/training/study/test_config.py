@@ -1,0 +1,37 @@
+"""What a study's page says of where and how things are trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.distillation.recipe import DistillConfig
+from training.distillation.rows import study_row
+from training.fitting import FitConfig
+from training.study.config import StudyConfig
+
+
+def on(device: str) -> DistillConfig:
+    return DistillConfig(fit=FitConfig(device=device))
+
+
+@pytest.mark.parametrize(
+    ("students", "alone", "wanted"),
+    [((), (), "auto"), (("cpu", "cpu"), ("cpu",), "cpu"), (("cpu", "cuda"), (), "auto"), (("cpu",), ("auto",), "auto")],
+)
+def test_references_compute_where_all_recipes_agree_to(
+    students: tuple[str, ...], alone: tuple[str, ...], wanted: str
+) -> None:
+    config = StudyConfig(
+        students={str(number): on(one) for number, one in enumerate(students)},
+        alone={str(number): on(one) for number, one in enumerate(alone)},
+    )
+    assert config.device == wanted
+
+
+def test_rows_without_tutors_have_their_own_recipe_where_one_is_named() -> None:
+    taught, alone = DistillConfig(weight=3), DistillConfig(weight=5)
+    config = StudyConfig(students={"fm": taught, "sasrec": taught}, alone={"fm": alone})
+    assert config.recipe("fm", study_row("A0")) == config.recipe("fm", study_row("C4")) == alone
+    assert config.recipe("fm", study_row("A7")) == taught
+    assert config.recipe("sasrec", study_row("A0")) == taught
+    assert config.recipe("gru4rec", study_row("A7")) == DistillConfig()
