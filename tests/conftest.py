@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
 
-settings.register_profile("here", deadline=None)  # the first example pays for imports, on a machine that may be busy
+# The first example pays for imports, on a machine that may be busy: time says nothing of what is tested.
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("here")
 
 CHROMIUM = Path("/usr/bin/chromium")

@@ -8,6 +8,7 @@ and a step that asks the system for tens of MB and gives them back, several time
 from __future__ import annotations
 
 import ctypes
+import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,19 +21,20 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
 _KEPT_BYTES = 2**31 - 1
 _PAD_BYTES = 2**27
 
-
 _TUNED: ContextVar[bool] = ContextVar("tuned", default=False)
+"""Of the thread that called `tune_processor`: a training in another one multiplies as torch does by itself."""
 
 
 def tune_processor() -> None:
     """Keep freed memory for the next step, and let steps multiply fast. For a process that trains; call it once.
 
     The faster kernels are asked for by torch's word for "bf16 inside is allowed". Where they compute in fp32 all the
-    same, everything uses them. Where they would round factors to bf16 (AMX) or TF32 (CUDA), steps alone do: what is
-    measured, remembered or exported is multiplied in full.
+    same, everything uses them. Where they would round factors to bf16 (AMX, Arm) or TF32 (CUDA), steps alone do: what
+    is gathered, calibrated, measured or exported is multiplied in full. A memory that is asked in a step is not.
     """
     _TUNED.set(True)
     torch.set_float32_matmul_precision("highest" if _rounds_factors() else "medium")
+    torch.backends.cudnn.allow_tf32 = False  # GRU4Rec answers by cuDNN, which has a word of its own
     if sys.platform == "linux":
         _keep_freed_memory()
 
@@ -50,7 +52,9 @@ def step_products() -> Iterator[None]:
 
 
 def _rounds_factors() -> bool:
-    return torch.cuda.is_available() or bool(torch.cpu._is_amx_tile_supported())  # nothing public tells
+    """Whether "medium" does so somewhere here; known not to are the processors of PCs that have no AMX."""
+    exact = platform.machine() in {"x86_64", "AMD64"} and not torch.cpu._is_amx_tile_supported()  # nothing public tells
+    return torch.cuda.is_available() or not exact
 
 
 def multiplies_bf16(device: torch.device) -> bool:

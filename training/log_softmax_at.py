@@ -58,6 +58,5 @@ class _LogSoftmaxAt(torch.autograd.Function):
         share = -gradient.sum(dim=1, keepdim=True)  # [R, 1]
         for part, one, weight in zip(*(torch.split(one, _ROWS) for one in (logits, total, share)), strict=True):
             part.sub_(one).exp_().mul_(weight)  # [<= ROWS, N]
-        whole[:, ctx.count :] = 0  # no item stands there
-        logits.scatter_add_(1, places, gradient)  # [R, N]
+        logits.scatter_add_(1, places, gradient)  # [R, N]; behind them the products with no item, 0, still stand
         return whole @ lined, (whole.T @ users)[: ctx.count], None  # [R, D], [N, D]

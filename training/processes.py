@@ -23,11 +23,6 @@ from torch.autograd.function import FunctionCtx
 
 from training.config import ConfigError
 
-if distributed.is_available():
-    # Its default arguments are the group that exists when it is imported. Imported by others once there is one, they
-    # would hold that group, and its threads, beyond `leave`.
-    import_module("torch.distributed.nn")
-
 
 @dataclass(frozen=True)
 class Processes:
@@ -143,6 +138,10 @@ class _Gather(torch.autograd.Function):
 
 def _joined() -> PartialState:
     """Without a word on it, accelerate looks for GPUs alone: processes without one would each be the only one."""
+    if distributed.is_available():
+        # The default arguments in it are the group that exists when it is imported. Imported by others once there is
+        # one, they would hold that group, and its threads, beyond `leave`.
+        import_module("torch.distributed.nn")
     return PartialState(cpu=not torch.cuda.is_available() or parse_flag_from_env("ACCELERATE_USE_CPU"))
 
 

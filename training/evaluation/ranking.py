@@ -60,9 +60,9 @@ class TwoTowerScorer:
 
     def _users(self, history: torch.Tensor) -> torch.Tensor:
         """int64[E, L] -> float[E, D]. Those of like length at a time: padding costs as much as items do."""
-        order = (history != PAD).sum(dim=1).argsort()  # [E]
         if self.items.device.type != "cpu":  # there, one large pass costs less than several small ones
             return self.encode(history.to(self.items.device))  # [E, D]
+        order = (history != PAD).sum(dim=1).argsort()  # [E]
         parts = [self.encode(_cut(history[some])) for some in torch.split(order, _ALIKE)]  # each [<= ALIKE, D]
         return torch.cat(parts)[order.argsort()]  # [E, D]
 

@@ -25,9 +25,9 @@ class StudyConfig(Config):
 
     @property
     def device(self) -> DeviceChoice:
-        """Where what stands beside the students computes: as the recipes say where they agree, else `auto`."""
+        """Where what stands beside the students computes: on the processor where all recipes named say so."""
         said = {one.fit.device for one in (*self.students.values(), *self.alone.values())}
-        return said.pop() if len(said) == 1 else "auto"
+        return "cpu" if said == {"cpu"} else "auto"
 
     def recipe(self, student: str, row: Row) -> DistillConfig:
         """The recipe of a student family in a row."""

@@ -16,9 +16,15 @@ def on(device: str) -> DistillConfig:
 
 @pytest.mark.parametrize(
     ("students", "alone", "wanted"),
-    [((), (), "auto"), (("cpu", "cpu"), ("cpu",), "cpu"), (("cpu", "cuda"), (), "auto"), (("cpu",), ("auto",), "auto")],
+    [
+        ((), (), "auto"),
+        (("cpu", "cpu"), ("cpu",), "cpu"),
+        (("cpu", "cuda"), (), "auto"),
+        (("cpu",), ("auto",), "auto"),
+        (("cuda",), ("cuda",), "auto"),  # a finished study can be told where there is no GPU
+    ],
 )
-def test_references_compute_where_all_recipes_agree_to(
+def test_references_compute_on_the_processor_where_all_recipes_say_so(
     students: tuple[str, ...], alone: tuple[str, ...], wanted: str
 ) -> None:
     config = StudyConfig(
