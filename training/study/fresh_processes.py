@@ -6,6 +6,8 @@ takes seconds to import, of which a study of hundreds of runs would have hundred
 
 from __future__ import annotations
 
+import os
+import select
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -15,6 +17,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -80,6 +83,7 @@ def _in_a_process(context: ForkServerContext, work: Work, threads: int | None) -
 
 def _logged(work: Work, threads: int | None, tell: Connection) -> None:
     """What is raised goes to who waits, where it happened goes to the log."""
+    _end_with_who_waits(tell)
     tune_processor()
     if threads:
         torch.set_num_threads(threads)
@@ -92,3 +96,15 @@ def _logged(work: Work, threads: int | None, tell: Connection) -> None:
             tell.send(str(error) or type(error).__name__)
         else:
             tell.send(None)
+
+
+def _end_with_who_waits(tell: Connection) -> None:
+    """When who started this process is killed, it ends as well: what nobody waits for would hold a core for long."""
+    poll = select.poll()
+    poll.register(tell, 0)  # no event but the closing of the other end
+
+    def watch() -> None:
+        poll.poll()
+        os._exit(1)
+
+    Thread(target=watch, name="end with who waits", daemon=True).start()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -63,3 +67,48 @@ def test_where_it_failed_stands_in_the_log(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         in_fresh_processes("marking", [Work("broken", tmp_path, partial(break_down, "no reason"))], 1)
     assert "in break_down" in (tmp_path / LOG).read_text(encoding="utf-8")
+
+
+KILLED = """
+import time
+from functools import partial
+from pathlib import Path
+from training.study.fresh_processes import Work, in_fresh_processes
+from tests.training.study.test_fresh_processes import stay
+if __name__ == "__main__":
+    in_fresh_processes("staying", [Work("stay", Path({folder!r}), partial(stay, Path({folder!r})))], 1)
+"""
+
+
+def stay(folder: Path) -> None:
+    """Far longer than any test waits."""
+    (folder / "pid.partial").write_text(str(os.getpid()), encoding="utf-8")
+    (folder / "pid.partial").rename(folder / "pid")
+    time.sleep(600)
+
+
+def is_there(pid: int) -> bool:
+    """Not one that has ended, either, whose parent has not asked for its end yet."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_works_end_with_who_waits_for_them(tmp_path: Path) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED.format(folder=str(tmp_path)), encoding="utf-8")
+    waiting = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])})
+    wait_for((tmp_path / "pid").is_file)
+    work = int((tmp_path / "pid").read_text(encoding="utf-8"))
+    assert is_there(work)
+    waiting.kill()
+    waiting.wait()
+    wait_for(lambda: not is_there(work))
