@@ -23,6 +23,7 @@ from pydantic import Field
 from torch import Tensor
 
 from training.config import Config
+from training.distillation.rank_lists import Ranked
 
 _LEAST = 1e-8
 
@@ -65,28 +66,25 @@ def in_common(items: Tensor, students: Tensor) -> Tensor:
     return (items[..., None] == students[..., None, :]).any(dim=-1)  # [..., R, K]
 
 
-def ranked_target(log_p: Tensor, log_q: Tensor, present: Tensor, config: DLLM2RecConfig) -> Tensor:
-    """The weights as a distribution to learn: its cross-entropy with the student's takes the place of their binary one.
+def list_weights(ranked: Ranked, students: Tensor, config: DLLM2RecConfig) -> Tensor:
+    """The weights of the lists as a distribution to learn: its cross-entropy with the student's takes the place of
+    their binary one.
 
     Theirs puts one item drawn at random against the K; a student that learns by the softmax over the catalogue has all
     the others against them.
 
     Args:
-        log_p: float[M, R, C]; -inf where a candidate is masked.
-        log_q: the student's, or its logits, float[R, C].
-        present: bool[M, R], which teachers scored the row.
+        ranked: the lists of M teachers at R rows.
+        students: int64[R, J], the student's own likeliest items.
         config: what counts how much.
 
     Returns:
-        float[R, C]; sums to 1, all 0 where no teacher scored the row. No gradient.
+        float[M, R, K]; sums to 1 over the lists of a row, all 0 where no teacher scored it. An item that stands on two
+        lists has the sum of both. No gradient.
     """
-    top = min(config.top, log_p.shape[-1])
-    listed, items = log_p.topk(top, dim=-1)  # [M, R, K] each
-    students = log_q.masked_fill(~torch.isfinite(log_p).any(dim=0), -torch.inf).topk(top, dim=-1).indices  # [R, K]
-    weights = importance_weights(listed, in_common(items, students), config)  # [M, R, K]
-    heard = present / present.sum(dim=0).clamp(min=1)  # [M, R]: 1 / M_i
-    spread = torch.zeros_like(log_p).scatter(-1, items, weights)  # [M, R, C]
-    return torch.where(present[..., None], heard[..., None] * spread, 0.0).sum(dim=0).detach()  # [R, C]
+    weights = importance_weights(ranked.log_p, in_common(ranked.item, students), config)  # [M, R, K]
+    heard = ranked.present / ranked.present.sum(dim=0).clamp(min=1)  # [M, R]: 1 / M_i
+    return torch.where(ranked.present[..., None], heard[..., None] * weights, 0.0).detach()  # [M, R, K]
 
 
 def _norm(value: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from training.distillation.cast import HeardTeachers, heard
 from training.distillation.gate_weighing import gate_weights
 from training.distillation.open_rows import OpenRows
 from training.distillation.pair_answers import PairAnswers, PairTutor
+from training.distillation.rank_lists import RankLists
 from training.distillation.recipe import DistillConfig
 from training.distillation.row_gate import RowGate, RowGateConfig
 from training.distillation.rows import Row, Teaching
@@ -161,7 +162,7 @@ class _Staff:
         if self.teaching.lesson == "relaxed ranking":
             return RelaxedRankingTutor(self.targets, config.ranked, config.unranked)
         if self.teaching.lesson == "dllm2rec":
-            return Dllm2RecTutor(self.panel, config.ranked)
+            return Dllm2RecTutor(RankLists.of(self.panel, len(self.material.dataset.catalog), config.ranked))
         if config.candidates != "catalogue":
             return CandidateTutor(self.panel, self.teaching, config.candidates, config.temperature)
         return SoftTargetTutor(self.targets, config.temperature, self._gate())

@@ -105,7 +105,9 @@ def wait_for(what: Callable[[], bool]) -> None:
 def test_works_end_with_who_waits_for_them(tmp_path: Path) -> None:
     script = tmp_path / "killed.py"
     script.write_text(KILLED.format(folder=str(tmp_path)), encoding="utf-8")
-    waiting = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])})
+    waiting = subprocess.Popen(
+        [sys.executable, script], env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    )
     wait_for((tmp_path / "pid").is_file)
     work = int((tmp_path / "pid").read_text(encoding="utf-8"))
     assert is_there(work)

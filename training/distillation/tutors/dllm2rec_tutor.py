@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from training.distillation.answers import Answers
-from training.distillation.dllm2rec import DLLM2RecConfig, ranked_target
-from training.distillation.teacher_panel import TeacherPanel
+from training.distillation.dllm2rec import DLLM2RecConfig, list_weights
+from training.distillation.rank_lists import RankLists
 
 
 class Dllm2RecTutor:
     """The mean over rows of the cross-entropy between the weights and the student."""
 
-    def __init__(self, panel: TeacherPanel, ranked: int) -> None:
-        """How many of each teacher's likeliest items are learnt from."""
-        self._panel, self._config = panel, DLLM2RecConfig(top=ranked)
+    def __init__(self, lists: RankLists) -> None:
+        """The lists that are learnt from."""
+        self._lists, self._config = lists, DLLM2RecConfig(top=lists.top)
 
-    def names(self, rows: Tensor) -> None:
-        """Any item."""
+    def names(self, rows: Tensor) -> Tensor:
+        """The items of all lists at flat rows int64[R]: int64[R, M K]."""
+        return self._lists.at(rows).named  # [R, M K]
 
     def loss(self, answers: Answers) -> Tensor:
         """A scalar; the weights depend on the student's own list, so that they are made at every step."""
-        everything = torch.arange(1, answers.items.shape[0], device=answers.row.device)  # [N]
-        opinions = self._panel.opinions(answers.row, everything)
-        target = ranked_target(opinions.log_p(1.0), answers.log_q.detach(), opinions.present, self._config)  # [R, N]
-        return -(target * answers.log_q).sum(dim=1).mean()  # []
+        ranked = self._lists.at(answers.row)
+        scores = answers.hidden.detach() @ answers.items[1:].detach().T  # [R, N]
+        students = scores.topk(self._lists.top, dim=1).indices + 1  # [R, K]
+        weights = list_weights(ranked, students, self._config)  # [M, R, K]
+        log_q = answers.log_q_of(ranked.named if answers.named is None else answers.named)  # [R, M K]
+        return -(weights.transpose(0, 1).flatten(1) * log_q).sum(dim=1).mean()  # []
