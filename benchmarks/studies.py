@@ -54,8 +54,9 @@ _BEYOND_CORE = tuple(row for row in ROWS if row not in {*CORE, "A15", "C8", "A16
 _THREE = (
     _THREE_CORE,
     Part(("fm", "gru4rec", "lightgcn"), ("A0", "A1", "A2", "A4", "A7"), 3),
-    Part(("sasrec",), _BEYOND_CORE, 3),
+    Part(("sasrec",), _BEYOND_CORE, 1),
     Part(("deepfm",), ("A0", "A1", "A4", "A7"), 3),
+    Part(("sasrec",), _BEYOND_CORE, 3),
 )
 PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(TARGETS, _PLAN),

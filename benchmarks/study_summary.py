@@ -33,7 +33,7 @@ def summary(reports: Mapping[str, Report]) -> Iterable[str]:
 
 def by_student(reports: Mapping[str, Report], protocol: Masking = "masked") -> Iterable[str]:
     """One line a student and comparison, one column a set: what teaching gives, and what weights add to the mean."""
-    sets = {name: one for name, one in reports.items() if name == one.dataset}
+    sets = {name: one for name, one in reports.items() if name == one.dataset or len(one.students) > 1}
     yield f"Every student, NDCG@10 {protocol}: what joint distillation gives, and its weights beyond the plain mean:\n"
     yield f"| student | difference | {' | '.join(sets)} |"
     yield f"|---|---|{'---|' * len(sets)}"
