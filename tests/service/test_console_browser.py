@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from service.bundle import ModelBundle
 from service.console.files import FILES, STATIC
@@ -34,6 +34,27 @@ def test_a_click_becomes_history_and_changes_the_list(console: Page, interaction
     expect(console.locator(".list .title", has_text=title)).to_have_count(0)
     expect(console.locator(".list .change").first).to_be_visible()
     expect(console.locator("#notice")).to_contain_text(title)
+
+
+def test_what_is_typed_while_the_page_opens_is_not_written_over(console: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    console.route("**/console/users", hold)  # the names come late
+    console.reload()
+    console.get_by_label("User id").fill("mika")
+    while not held:
+        console.wait_for_timeout(20)
+    with console.expect_response("**/console/users"):
+        held.pop().continue_()
+    expect(console.locator("#sample button").first).to_be_visible()
+    expect(console.locator("body")).not_to_have_attribute("aria-busy", "true")
+    expect(console.get_by_label("User id")).to_have_value("mika")
+    expect(console.locator("#for")).to_have_text("…")
+    console.unroute("**/console/users")
+    choose(console, "mika")
 
 
 def test_an_item_of_the_session_counts_and_is_not_stored(console: Page) -> None:

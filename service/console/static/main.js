@@ -11,6 +11,7 @@ const MOST_IN_SESSION = 100; // what the API takes as context_items
 const WIDE = "(min-width: 48rem)";
 const [a, b] = ["A", "B"].map((name) => new Column(name, () => attempt(() => refresh()), pick));
 let user = null; // who was chosen
+let typed = false; // somebody began to: nobody is chosen for them
 let listed = null; // whose lists are on the page: the one before, until the answers are there
 let session = []; // item ids, oldest first
 let under = 0; // attempts under way
@@ -173,7 +174,7 @@ async function offer() {
 
 async function start() {
   const users = await offerUsers(user, choose);
-  if (users.length && user === null) await choose(users[0]);
+  if (users.length && user === null && !typed) await choose(users[0]);
 }
 
 $("columns").append(a.root, b.root);
@@ -182,6 +183,7 @@ a.part(".settings").open = matchMedia(WIDE).matches;
 wireDialog($("erase-dialog"));
 wireSimilar();
 wireKey(() => attempt(start));
+$("user").addEventListener("input", () => { typed = true; });
 $("pick").addEventListener("submit", (event) => {
   event.preventDefault();
   choose($("user").value);
