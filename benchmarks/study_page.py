@@ -50,10 +50,10 @@ SAID = {
     "amazon_office_2014": "GRU4Rec's recipe does not suit this set: some seeds stopped before they had learnt"
     " anything. The study with three teachers has a recipe that was searched, and there it learns.",
     THREE_TEACHERS["amazon_office_2014"]: "The same data set with three teachers, UniSRec, UniM2Rec and EASE,"
-    " pre-trained as two cores can pay for (`configs/teachers/two-cores`), every row and the other students, whose"
-    " steps and weights were searched on validation ([decision 25](decisions/025-steps-that-bear-a-bad-teacher.md))."
-    " Teachers and students were trained in one go on two cores of an Intel Xeon. EASE knows little here, and one bad teacher of"
-    " three is what weights are for.",
+    " pre-trained as two cores can pay for (`configs/teachers/two-cores`), every row, and the other students, whose"
+    " steps and weights were searched on validation"
+    " ([decision 25](decisions/025-steps-that-bear-a-bad-teacher.md)). Teachers and students were trained in one go on"
+    " two cores of an Intel Xeon. EASE knows little here, and one bad teacher of three is what weights are for.",
     "online_retail": "Baskets: what is bought together comes one after the other, and the last-item Markov chain is"
     " the floor to clear. Unmasked SASRec does not; masked, or with an offset on what was seen, it does.",
 }
