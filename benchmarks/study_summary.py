@@ -46,9 +46,9 @@ def by_student(reports: Mapping[str, Report], protocol: Masking = "masked") -> I
 
 
 def left_open(report: Report) -> str:
-    """Rows and students that the plan has and this report has not."""
+    """Rows and students that the plan has and this report has not; a row of a teacher that is not heard is none."""
     there = {row.name for row in _main(report).rows}
-    rows = [name for name in ROWS if name not in there]
+    rows = [name for name, row in ROWS.items() if name not in there and row.fits(len(report.teachers))]
     students = [name for name in STUDENTS if name not in {one.student for one in report.students}]
     parts = [f"rows {', '.join(rows)} of SASRec"] if rows else []
     parts += [f"students {', '.join(students)}"] if students else []

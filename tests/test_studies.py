@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.study_page import page_text, stored
-from benchmarks.study_summary import by_student
+from benchmarks.study_summary import by_student, left_open
 from training.distillation.rows import ROWS
 from training.study.report import Report
 
@@ -37,6 +37,15 @@ def test_a_report_that_says_something_else_is_noticed(reports: dict[str, Report]
     name, first = next(iter(reports.items()))
     changed = {**reports, name: first.model_copy(update={"users": first.users + 1})}
     assert page_text(changed) != (DOCS / "studies.md").read_text("utf-8")
+
+
+def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> None:
+    whole = reports["amazon_office_2014_three_teachers"]
+    assert "A16" not in left_open(whole), "the row of a fourth teacher"
+    without = tuple(
+        one.model_copy(update={"rows": tuple(row for row in one.rows if row.name != "A7")}) for one in whole.students
+    )
+    assert "rows A7 of SASRec" in left_open(whole.model_copy(update={"students": without}))
 
 
 def test_every_student_is_told_of_and_one_that_fell_apart_is_not(reports: dict[str, Report]) -> None:

@@ -56,6 +56,10 @@ class Row:
     reads_content: bool = False
     """The student is given the items' text vectors as input, at serving too."""
 
+    def fits(self, teachers: int) -> bool:
+        """Whether so many teachers have the one that this row hears alone."""
+        return self.teaching is None or self.teaching.only is None or self.teaching.only < teachers
+
 
 ROWS = {
     row.name: row

@@ -54,9 +54,9 @@ class Plan:
         """
         sources = tuple(one.entry.source for one in knowledge.teachers)
         teachers = len(sources)
-        rows = self.rows or tuple(name for name in ROWS if _teachable(name, teachers))
+        rows = self.rows or tuple(name for name, row in ROWS.items() if row.fits(teachers))
         for row in rows:
-            if not _teachable(row, teachers):
+            if not study_row(row).fits(teachers):
                 raise ConfigError(f"row {row} ({study_row(row).meaning}): the cache holds {teachers} teacher(s)")
         return [
             Run(
@@ -144,11 +144,6 @@ def _carry_out(runs: Sequence[Run], jobs: int) -> str | None:
     except ConfigError as error:
         return str(error)
     return None
-
-
-def _teachable(row: str, teachers: int) -> bool:
-    teaching = study_row(row).teaching
-    return teaching is None or teaching.only is None or row == SELF_TAUGHT or teaching.only < teachers
 
 
 def _kept(folder: Path) -> tuple[str, ...]:

@@ -27,3 +27,8 @@ def test_controls_that_know_no_teacher_need_no_cache() -> None:
 def test_an_unknown_row_is_refused_and_the_known_are_listed() -> None:
     with pytest.raises(ConfigError, match=r"no row is called 'A99'; known: A0 \(no distillation\), A1"):
         study_row("A99")
+
+
+def test_a_row_of_one_teacher_fits_only_a_cache_that_has_that_one() -> None:
+    assert [name for name, row in ROWS.items() if not row.fits(3)] == ["A16"]
+    assert [name for name, row in ROWS.items() if not row.fits(1)] == ["A2", "A3", "A16"]
