@@ -54,8 +54,8 @@ _THREE = (
     Part(("sasrec",), _MAIN, 3),
     Part(("fm", "gru4rec", "lightgcn"), ("A0", "A1", "A2", "A4", "A7"), 3),
     Part(("sasrec",), (), 1),
-    Part(("deepfm",), ("A0", "A1", "A4", "A7"), 3),
     Part(("sasrec",), (), 3),
+    Part(("deepfm",), ("A0", "A1", "A4", "A7"), 3),
 )
 PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(TARGETS, _PLAN),

@@ -188,7 +188,8 @@ def _search(
         plan = SearchPlan(Assignment(student, row, knowledge), data, out, jobs)
         found = search(plan, SearchConfig.from_toml(config))
         for trial in found.trials:
-            _say(f"validation {trial.validation:.4f}, epoch {trial.best_epoch}, {trial.seconds:.0f} s: {trial.point}")
+            told = ", ".join(f"{name} {value:.4f}" for name, value in trial.by_protocol.items())
+            _say(f"validation {told}, epoch {trial.best_epoch}, {trial.seconds:.0f} s: {trial.point}")
 
 
 @app.command("study")

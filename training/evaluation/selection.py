@@ -7,7 +7,7 @@ import numpy as np
 from training.dataset import Dataset
 from training.errors import SplitImpossible
 from training.evaluation.metrics import ndcg
-from training.evaluation.ranking import Masking, target_ranks
+from training.evaluation.ranking import Masking, ranks_by_protocol, target_ranks
 from training.evaluation.scoring import served_scorer
 from training.splits import EvaluationRows
 from training.two_tower import TwoTower
@@ -18,6 +18,12 @@ SelectOn = Masking
 def validation_ndcg(model: TwoTower, dataset: Dataset, rows: EvaluationRows, select_on: SelectOn) -> float:
     """NDCG@10 of a model on some validation rows, as it would serve them."""
     return ndcg(target_ranks(served_scorer(model), dataset.interactions, rows, select_on), 10)
+
+
+def validation_by_protocol(model: TwoTower, dataset: Dataset) -> dict[Masking, float]:
+    """NDCG@10 on the selection half of the validation users, with what they have seen as candidates and without."""
+    ranks = ranks_by_protocol(served_scorer(model), dataset.interactions, selection_half(dataset.split.validation))
+    return {protocol: ndcg(found, 10) for protocol, found in ranks.items()}
 
 
 def evenly(rows: EvaluationRows, users: int) -> EvaluationRows:

@@ -15,6 +15,9 @@ from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill
 from training.distillation.recipe import DistillConfig
+from training.evaluation.evaluate import load_model
+from training.evaluation.ranking import Masking
+from training.evaluation.selection import validation_by_protocol
 from training.study.fresh_processes import Work, in_fresh_processes
 
 RESULT = "search.json"
@@ -58,6 +61,9 @@ class Trial(Config):
     """NDCG@10 on the selection half of the validation users, at the best epoch."""
     best_epoch: int
     seconds: float
+    by_protocol: dict[Masking, float] = Field(default_factory=dict)
+    """The same of the weights that were kept, with what users have seen among the candidates and without: recipes that
+    push down what was seen win the first and may lose the second. Empty in results of before it was told."""
 
 
 class SearchResult(Config):
@@ -96,11 +102,12 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
         if not (folder / RECORD).is_file()
     ]
     in_fresh_processes("search", works, plan.jobs, done_before=len(recipes) - len(works))
-    trials = sorted(_trials(points, folders), key=lambda one: -one.validation)
+    dataset = Dataset.read(plan.data)
+    trials = sorted(_trials(points, folders, dataset), key=lambda one: -one.validation)
     result = SearchResult(
         student=plan.assignment.family,
         row=plan.assignment.row,
-        data=Dataset.read(plan.data).name,
+        data=dataset.name,
         trials=tuple(trials),
         best=config.recipe(trials[0].point),
     )
@@ -112,8 +119,14 @@ def _train(plan: SearchPlan, recipe: DistillConfig, folder: Path) -> None:
     distill(plan.assignment, Dataset.read(plan.data), recipe, folder)
 
 
-def _trials(points: Sequence[dict[str, JsonValue]], folders: Sequence[Path]) -> Iterator[Trial]:
+def _trials(points: Sequence[dict[str, JsonValue]], folders: Sequence[Path], dataset: Dataset) -> Iterator[Trial]:
     for point, folder in zip(points, folders, strict=True):
         record = read_record(folder)
         best = record.curve[record.best_epoch - 1]
-        yield Trial(point=point, validation=best.validation, best_epoch=best.epoch, seconds=record.seconds)
+        yield Trial(
+            point=point,
+            validation=best.validation,
+            best_epoch=best.epoch,
+            seconds=record.seconds,
+            by_protocol=validation_by_protocol(load_model(folder, dataset), dataset),
+        )

@@ -46,6 +46,9 @@ def test_validation_decides_and_what_is_done_is_not_done_again(
     assert found.best.fit.learning_rate == 1e-2  # the other one cannot have learnt anything
     assert [one.point["fit.learning_rate"] for one in found.trials] == [1e-2, 1e-6]
     assert found.trials[0].validation > found.trials[1].validation
+    for one in found.trials:  # on the same users, the epoch was picked unmasked; to rank fewer items cannot be worse
+        assert one.by_protocol["unmasked"] == pytest.approx(one.validation)
+        assert one.by_protocol["masked"] >= one.by_protocol["unmasked"]
     assert SearchResult.model_validate_json((tmp_path / RESULT).read_bytes()) == found
     before = {one: one.stat().st_mtime_ns for one in tmp_path.rglob("model.safetensors")}
     assert search(plan, config) == found
