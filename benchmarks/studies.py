@@ -19,7 +19,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.study_page import THREE_TEACHERS, write_page
+from benchmarks.study_page import AS_SERVED, THREE_TEACHERS, write_page
 from benchmarks.teachers import STUDIED, TARGETS, TEACHERS, Places
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
@@ -57,12 +57,14 @@ _THREE = (
     Part(("sasrec",), (), 3),
     Part(("deepfm",), ("A0", "A1", "A4", "A7"), 3),
 )
+_SERVED = (Part(("sasrec",), _MAIN, 3),)
 PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(TARGETS, _PLAN),
     **dict.fromkeys(THREE_TEACHERS.values(), _THREE),
     THREE_TEACHERS["online_retail"]: (Part(("sasrec",), _THREE_CORE, 3), Part(("sasrec",), (), 1)),
+    **dict.fromkeys(AS_SERVED.values(), _SERVED),
 }
-"""Data set -> what is trained, in this order: what success is judged by comes first."""
+"""What a study is kept as -> what is trained, in this order: what success is judged by comes first."""
 
 
 @app.command("run")
@@ -75,7 +77,9 @@ def run(
     keep_as: Annotated[str, typer.Option(help="Under another name than the data set's, with a plan of its own.")] = "",
 ) -> None:
     """Gather, train what is not trained yet, store the report."""
-    places, out, kept_as = Places(Path(), build), build / "studies" / name, keep_as or name
+    places, kept_as = Places(Path(), build), keep_as or name
+    served = kept_as in AS_SERVED.values()
+    out, recipes = build / "studies" / (kept_as if served else name), "as-served.toml" if served else "study.toml"
     if kept_as not in PLANS:
         raise typer.BadParameter(f"--keep-as {kept_as}: planned are {', '.join(PLANS)}")
     knowledge = build / "knowledge" / name
@@ -89,7 +93,7 @@ def run(
     for part in PLANS[kept_as][: parts or None]:
         students = [word for one in part.students for word in ("--student", one)]
         rows = [word for one in part.rows for word in ("--row", one)]
-        options = ("--seeds", str(part.seeds), "--jobs", str(jobs), "--config", str(CONFIGS / name / "study.toml"))
+        options = ("--seeds", str(part.seeds), "--jobs", str(jobs), "--config", str(CONFIGS / name / recipes))
         source = (*_data(places, name), "--knowledge", str(knowledge), "--out", str(out))
         try:
             _training("study", *source, *students, *rows, *options)

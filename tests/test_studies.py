@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.study_page import page_text, stored
-from benchmarks.study_summary import by_student, left_open
+from benchmarks.study_summary import by_popularity, by_student, left_open
 from training.distillation.rows import ROWS
 from training.study.report import Report
 
@@ -46,6 +46,19 @@ def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> No
         one.model_copy(update={"rows": tuple(row for row in one.rows if row.name != "A7")}) for one in whole.students
     )
     assert "rows A7 of SASRec" in left_open(whole.model_copy(update={"students": without}))
+
+
+def test_where_the_gain_lies_is_told_of_the_groups_that_a_report_has(reports: dict[str, Report]) -> None:
+    name = "amazon_office_2014_three_teachers"
+    lines = [one for one in by_popularity({name: reports[name]}) if one.startswith(f"| {name}")]
+    assert [one.split("|")[2].strip() for one in lines] == ["A4", "A7", "A15", "C8"]
+    sasrec = next(one for one in reports[name].students if one.student == "sasrec")
+    wanted = next(
+        one.gain
+        for one in sasrec.groups
+        if (one.row, one.protocol, one.group.split()[0]) == ("C8", "masked", "cold") and one.gain
+    )
+    assert f"{wanted.estimate:+.4f}".replace("0.", ".") in lines[-1].split("|")[3]
 
 
 def test_every_student_is_told_of_and_one_that_fell_apart_is_not(reports: dict[str, Report]) -> None:

@@ -19,6 +19,9 @@ class StudyConfig(Config):
     alone: dict[str, DistillConfig] = Field(default_factory=dict)
     """Student family -> recipe of the rows without tutors (A0, C4), where another one suits them better on validation:
     what teachers give is told against the best that there is without them. Not named: as with tutors."""
+    begun: dict[str, DistillConfig] = Field(default_factory=dict)
+    """Student family -> recipe of the rows that begin with the teachers' item vectors (A15, C8), where another one
+    suits them better on validation. Not named: as with tutors."""
     published: dict[str, float] = Field(default_factory=dict)
     """Student family -> NDCG@10 without distillation in the published table of the same data and split."""
     report: ReportConfig = Field(default_factory=ReportConfig)
@@ -26,10 +29,13 @@ class StudyConfig(Config):
     @property
     def device(self) -> DeviceChoice:
         """Where what stands beside the students computes: on the processor where all recipes named say so."""
-        said = {one.fit.device for one in (*self.students.values(), *self.alone.values())}
+        named = (*self.students.values(), *self.alone.values(), *self.begun.values())
+        said = {one.fit.device for one in named}
         return "cpu" if said == {"cpu"} else "auto"
 
     def recipe(self, student: str, row: Row) -> DistillConfig:
         """The recipe of a student family in a row."""
         with_tutors = self.students.get(student, DistillConfig())
-        return self.alone.get(student, with_tutors) if row.teaching is None else with_tutors
+        if row.teaching is None:
+            return self.alone.get(student, with_tutors)
+        return self.begun.get(student, with_tutors) if row.teaching.seeded else with_tutors

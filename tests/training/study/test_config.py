@@ -41,3 +41,11 @@ def test_rows_without_tutors_have_their_own_recipe_where_one_is_named() -> None:
     assert config.recipe("fm", study_row("A7")) == taught
     assert config.recipe("sasrec", study_row("A0")) == taught
     assert config.recipe("gru4rec", study_row("A7")) == DistillConfig()
+
+
+def test_rows_that_begin_with_the_teachers_items_have_their_own_recipe_where_one_is_named() -> None:
+    taught, begun = DistillConfig(weight=3), DistillConfig(weight=5)
+    config = StudyConfig(students={"sasrec": taught, "fm": taught}, begun={"sasrec": begun})
+    assert config.recipe("sasrec", study_row("A15")) == config.recipe("sasrec", study_row("C8")) == begun
+    assert config.recipe("sasrec", study_row("A7")) == config.recipe("fm", study_row("A15")) == taught
+    assert StudyConfig(students={"fm": on("cpu")}, begun={"fm": on("auto")}).device == "auto"
