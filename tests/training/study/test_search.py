@@ -5,10 +5,11 @@ import pytest
 from training.causal_encoder import CausalEncoderConfig
 from training.config import ConfigError
 from training.dataset import Dataset
-from training.distillation.distill import Assignment
+from training.distillation.distill import Assignment, load_student
 from training.distillation.recipe import DistillConfig
+from training.evaluation.selection import selection_half, validation_ndcg
 from training.fitting import FitConfig
-from training.study.search import RESULT, SearchConfig, SearchPlan, SearchResult, search
+from training.study.search import RESULT, SearchConfig, SearchPlan, SearchResult, Trial, best_point, search
 
 
 @pytest.fixture
@@ -46,10 +47,22 @@ def test_validation_decides_and_what_is_done_is_not_done_again(
     assert found.best.fit.learning_rate == 1e-2  # the other one cannot have learnt anything
     assert [one.point["fit.learning_rate"] for one in found.trials] == [1e-2, 1e-6]
     assert found.trials[0].validation > found.trials[1].validation
-    for one in found.trials:  # on the same users, the epoch was picked unmasked; to rank fewer items cannot be worse
-        assert one.by_protocol["unmasked"] == pytest.approx(one.validation)
-        assert one.by_protocol["masked"] >= one.by_protocol["unmasked"]
+    rows = selection_half(markov.split.validation)
+    for one in found.trials:
+        assert one.by_protocol["unmasked"] == pytest.approx(one.validation)  # by which the epoch was picked
+        student, _ = load_student(tmp_path / "trials" / config.recipe(one.point).hash[:16], markov)
+        assert one.by_protocol["masked"] == validation_ndcg(student, markov, rows, "masked")
+    assert found.trials[0].by_protocol["masked"] != found.trials[0].by_protocol["unmasked"]
     assert SearchResult.model_validate_json((tmp_path / RESULT).read_bytes()) == found
     before = {one: one.stat().st_mtime_ns for one in tmp_path.rglob("model.safetensors")}
     assert search(plan, config) == found
     assert {one: one.stat().st_mtime_ns for one in tmp_path.rglob("model.safetensors")} == before
+
+
+def test_the_luck_of_one_seed_wins_nothing() -> None:
+    def trial(weight: int, seed: int, validation: float) -> Trial:
+        return Trial(point={"weight": weight, "fit.seed": seed}, validation=validation, best_epoch=1, seconds=1)
+
+    lucky = [trial(1, 0, 0.9), trial(1, 1, 0.1), trial(2, 0, 0.6), trial(2, 1, 0.6)]
+    assert best_point(lucky) == {"weight": 2}
+    assert best_point(lucky[:1]) == {"weight": 1}
