@@ -79,7 +79,7 @@ def run(
     """Gather, train what is not trained yet, store the report."""
     places, kept_as = Places(Path(), build), keep_as or name
     served = kept_as in AS_SERVED.values()
-    out, recipes = build / "studies" / (kept_as if served else name), "as-served.toml" if served else "study.toml"
+    out, recipes = build / "studies" / (kept_as if served else name), "study-as-served.toml" if served else "study.toml"
     if kept_as not in PLANS:
         raise typer.BadParameter(f"--keep-as {kept_as}: planned are {', '.join(PLANS)}")
     knowledge = build / "knowledge" / name
