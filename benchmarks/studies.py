@@ -78,8 +78,7 @@ def run(
 ) -> None:
     """Gather, train what is not trained yet, store the report."""
     places, kept_as = Places(Path(), build), keep_as or name
-    served = kept_as in AS_SERVED.values()
-    out, recipes = build / "studies" / (kept_as if served else name), "study-as-served.toml" if served else "study.toml"
+    out = build / "studies" / (kept_as if kept_as in AS_SERVED.values() else name)
     if kept_as not in PLANS:
         raise typer.BadParameter(f"--keep-as {kept_as}: planned are {', '.join(PLANS)}")
     knowledge = build / "knowledge" / name
@@ -93,12 +92,17 @@ def run(
     for part in PLANS[kept_as][: parts or None]:
         students = [word for one in part.students for word in ("--student", one)]
         rows = [word for one in part.rows for word in ("--row", one)]
-        options = ("--seeds", str(part.seeds), "--jobs", str(jobs), "--config", str(CONFIGS / name / recipes))
+        options = ("--seeds", str(part.seeds), "--jobs", str(jobs), "--config", str(recipes(name, kept_as)))
         source = (*_data(places, name), "--knowledge", str(knowledge), "--out", str(out))
         try:
             _training("study", *source, *students, *rows, *options)
         finally:  # what is done is told though some runs failed
             store(out, kept_as)
+
+
+def recipes(name: str, kept_as: str) -> Path:
+    """The recipes of a data set's study, by what it is kept as."""
+    return CONFIGS / name / ("study-as-served.toml" if kept_as in AS_SERVED.values() else "study.toml")
 
 
 def store(folder: Path, name: str) -> None:

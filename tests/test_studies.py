@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.studies import PLANS, recipes
 from benchmarks.study_page import page_text, stored
 from benchmarks.study_summary import by_popularity, by_student, left_open
+from benchmarks.teachers import TARGETS
 from training.distillation.rows import ROWS
+from training.study.config import StudyConfig
 from training.study.report import Report
 
 RESULTS, DOCS = Path("benchmarks/results/studies"), Path("docs")
@@ -23,6 +26,16 @@ def test_the_page_is_written_from_the_stored_reports(reports: dict[str, Report])
     assert reports
     assert (DOCS / "studies.md").read_text("utf-8") == page_text(reports), "run: python -m benchmarks.studies page"
     assert (DOCS / "img" / "studies.png").is_file()
+
+
+@pytest.mark.parametrize("kept_as", sorted(PLANS))
+def test_a_study_that_is_planned_has_recipes_which_choose_as_it_says(kept_as: str) -> None:
+    name = next(one for one in TARGETS if kept_as.startswith(one))
+    found = StudyConfig.from_toml(recipes(name, kept_as))
+    as_served = kept_as.endswith("_as_served")
+    assert found.report.headline == ("masked" if as_served else "unmasked")
+    for one in (*found.students.values(), *found.alone.values(), *found.begun.values()):
+        assert one.select_on == found.report.headline, "tables of rows that were chosen by different figures"
 
 
 def test_a_report_is_of_rows_that_there_are_and_of_several_seeds(reports: dict[str, Report]) -> None:
