@@ -27,7 +27,9 @@ have brought is in the ±, and of a row with one seed nothing is known of it. Wh
 [Distillation](distillation.md). *Unmasked* is what published tables rank; *masked*, what a user has seen is no
 candidate, as the service answers, but a target that was met before stays one, as is usual. *With an offset*:
 unmasked, and one number is added to the scores of what the user has seen, fitted for each line on 1,000 users of the
-calibration half of validation (`training/evaluation/repeat_offset.py`). Published models have no such number.
+calibration half of validation (`training/evaluation/repeat_offset.py`). Published models have no such number. But for
+the one called `as_served`, epochs and recipes were chosen unmasked, and SASRec was trained until 3 to 6 epochs had
+brought nothing: short for rows that are taught ([decision 26](decisions/026-chosen-as-it-is-served.md)).
 
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
 """
