@@ -78,7 +78,7 @@ def run(
 ) -> None:
     """Gather, train what is not trained yet, store the report."""
     places, kept_as = Places(Path(), build), keep_as or name
-    out = build / "studies" / (kept_as if kept_as in AS_SERVED.values() else name)
+    out = build / "studies" / kept_as
     if kept_as not in PLANS:
         raise typer.BadParameter(f"--keep-as {kept_as}: planned are {', '.join(PLANS)}")
     knowledge = build / "knowledge" / name

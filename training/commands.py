@@ -24,7 +24,7 @@ from training.prepare import PrepareConfig, prepare
 from training.processes import Processes
 from training.students.registry import STUDENTS as KNOWN_STUDENTS
 from training.study.config import StudyConfig
-from training.study.search import SearchConfig, SearchPlan, search
+from training.study.search import SearchConfig, SearchPlan, best_point, search
 from training.study.study import Plan, study
 from training.teachers.ease import EaseConfig
 from training.teachers.kind import TeacherRecipe
@@ -190,6 +190,7 @@ def _search(
         for trial in found.trials:
             told = ", ".join(f"{name} {value:.4f}" for name, value in trial.by_protocol.items())
             _say(f"validation {told}, epoch {trial.best_epoch}, {trial.seconds:.0f} s: {trial.point}")
+        _say(f"best: {best_point(found.trials)}")
 
 
 @app.command("study")

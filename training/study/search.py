@@ -142,7 +142,9 @@ def _trials(points: Sequence[dict[str, JsonValue]], folders: Sequence[Path], dat
     for point, folder in zip(points, folders, strict=True):
         told = folder / TRIAL
         if not told.is_file():
-            told.write_text(_trial(point, folder, dataset).model_dump_json(indent=1) + "\n", encoding="utf-8")
+            unfinished = told.with_suffix(".partial")
+            unfinished.write_text(_trial(point, folder, dataset).model_dump_json(indent=1) + "\n", encoding="utf-8")
+            unfinished.replace(told)  # whole, or not there: a search that is killed here goes on
         yield Trial.model_validate_json(told.read_bytes()).model_copy(update={"point": point})
 
 
