@@ -41,7 +41,7 @@ HUNG_AFTER = 30.0
 all is silent for so long. Only seconds in which this process looked count: where it came to nothing itself (a machine
 that is far too busy, a container that was paused), neither did they."""
 PAUSE = 1.0
-"""Seconds until another try after a worker that died before it was ready."""
+"""Seconds until another try after a worker that died before it was ready, or could not be forked."""
 UNKNOWN = 255
 """The exit code of a worker of which nobody knows, because the process that forked it has died."""
 
@@ -125,11 +125,22 @@ class Workers:
         now = monotonic()
         for due in [one for one in self._missing if one <= now]:
             self._missing.remove(due)
-            here, there = self._context.Pipe()
-            process = self._context.Process(target=_serve, args=(self._config, self._sockets, there))
+            self._start()
+
+    def _start(self) -> None:
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(self._config, self._sockets, there))
+        try:
             process.start()
-            there.close()
+        except (OSError, EOFError) as error:
+            # what forks is dying: its lines are closed before anybody can learn that it is dead and start another
+            self._log.error("a worker could not be forked", error=repr(error))
+            here.close()
+            self._missing.append(monotonic() + PAUSE)
+        else:
             self._workers.append(_Worker(process, here))
+        finally:
+            there.close()
 
     def _wait(self) -> bool:
         """Until something happens, or it is time to ask; whether it was a signal."""

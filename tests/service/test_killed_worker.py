@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -193,6 +194,24 @@ def test_without_the_process_that_forks_them_all_are_replaced(tiny_bundle: Path,
         os.kill(int(Path(f"/proc/{pids[0]}/stat").read_text().rsplit(")", 1)[1].split()[1]), signal.SIGKILL)
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
         assert len(set(started_workers(log, 4))) == 4
+        until(lambda: len(workers(client)) == 2)
+        assert process.poll() is None
+
+
+def test_who_cannot_be_forked_is_tried_again(tiny_bundle: Path, tmp_path: Path) -> None:
+    """As for a moment when the process that forks has been killed, and cannot be reached any more, yet is there."""
+    log = tmp_path / "log"
+    with (
+        TemporaryDirectory() as short,  # a socket's path has room for 108 characters
+        serving(log, str(tiny_bundle), "--workers", "2", TMPDIR=short) as (client, process),
+    ):
+        first = started_workers(log, 2)
+        reached = next(Path(short).glob("pymp-*/listener-*"))
+        away = reached.rename(reached.with_name("away"))
+        os.kill(first[0], signal.SIGKILL)
+        until(lambda: log.read_text().count("a worker could not be forked") >= 2)
+        assert workers(client) == {first[1]}
+        away.rename(reached)
         until(lambda: len(workers(client)) == 2)
         assert process.poll() is None
 
