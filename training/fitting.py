@@ -6,6 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from training.arithmetic import step_products
 from training.artefacts import CurvePoint
+from training.averaging import AveragedWeights
 from training.config import Config, ConfigError
 from training.devices import DeviceChoice, device_name, pick_device
 from training.processes import Processes
@@ -42,6 +44,9 @@ class FitConfig(Config):
     weight_decay: float = Field(default=0.0, ge=0)
     rows_per_batch: int = Field(default=2048, ge=1)
     """About how many targets a step learns from."""
+    averaging: float = Field(default=0.0, ge=0, lt=1)
+    """Validate and keep the moving average of the weights, with this share of the past in every step; 0: the weights of
+    the last step. A number of steps n is 1 - 1 / n."""
     seed: int = Field(default=0, ge=0)
     device: DeviceChoice = "auto"
     """auto: the GPU when there is one."""
@@ -116,6 +121,7 @@ class _Run:
             weight_decay=config.weight_decay,
         )
         self.recipe = f"{task.title}\n{task.recipe}\n{config.model_dump_json()}"
+        self.averaged = AveragedWeights(task.model, config.averaging) if config.averaging else None
         self.curve: list[CurvePoint] = []
         self.best = {name: one.clone() for name, one in task.model.state_dict().items()}
         self._resume()
@@ -137,13 +143,20 @@ class _Run:
             return  # begin anew
         self.task.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.averaged:
+            self.averaged.resume(state["averaged"])
         self.best = state["best"]
         self.curve = [CurvePoint.model_validate(one) for one in state["curve"]]
+
+    def kept(self) -> AbstractContextManager[None]:
+        """While it lasts, the model has the weights that are validated and kept."""
+        return self.averaged.in_place() if self.averaged else nullcontext()
 
     def add(self, point: CurvePoint) -> None:
         self.curve.append(point)
         if self.best_epoch == point.epoch:
-            self.best = {name: one.detach().clone() for name, one in self.task.model.state_dict().items()}
+            with self.kept():
+                self.best = {name: one.detach().clone() for name, one in self.task.model.state_dict().items()}
         if self.processes.writes:
             self._write()
         self.processes.wait()
@@ -154,6 +167,7 @@ class _Run:
             "recipe": self.recipe,
             "model": self.task.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "averaged": self.averaged.state() if self.averaged else {},
             "best": self.best,
             "curve": [one.model_dump() for one in self.curve],
         }
@@ -207,7 +221,7 @@ def _epoch(run: _Run, epoch: int, bar: ProgressBar) -> CurvePoint:
     loss = total / max(rows, 1)
     if not math.isfinite(loss):
         raise Diverged(f"{task.title}: the loss of epoch {epoch} is {loss}; a smaller fit.learning_rate may help")
-    with torch.no_grad():
+    with torch.no_grad(), run.kept():
         validation = run.processes.mean(task.validate()) if task.validate else -loss
     return CurvePoint(epoch=epoch, loss=loss, validation=validation, seconds=time.perf_counter() - started)
 
@@ -223,4 +237,6 @@ def _step(run: _Run, examples: NDArray[np.int64], epoch: int) -> tuple[float, fl
         mean.backward()  # type: ignore[no-untyped-call]
     processes.add_gradients(task.model)
     run.optimizer.step()
+    if run.averaged:
+        run.averaged.add()
     return processes.total(found.mean.item() * found.rows), rows

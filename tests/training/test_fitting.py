@@ -67,13 +67,15 @@ def curve(fitted: Fitted) -> list[tuple[int, float, float]]:
 
 
 @pytest.mark.parametrize("killed_in", [1, 2, 6])
-def test_a_training_goes_on_as_if_it_had_not_been_killed(tmp_path: Path, killed_in: int) -> None:
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_a_training_goes_on_as_if_it_had_not_been_killed(tmp_path: Path, killed_in: int, averaging: float) -> None:
+    config = CONFIG.model_copy(update={"averaging": averaging})
     whole, killed, resumed = Regression(), Regression(killed_in=killed_in), Regression()
-    wanted = fit(whole.task, CONFIG, tmp_path / "whole")
+    wanted = fit(whole.task, config, tmp_path / "whole")
     with pytest.raises(Killed):
-        fit(killed.task, CONFIG, tmp_path / "killed")
+        fit(killed.task, config, tmp_path / "killed")
     torch.randn(99)  # another process has another random state
-    found = fit(resumed.task, CONFIG, tmp_path / "killed")
+    found = fit(resumed.task, config, tmp_path / "killed")
     assert curve(found) == curve(wanted)
     assert found.best_epoch == wanted.best_epoch
     assert same_weights(resumed.model.state_dict(), whole.model.state_dict())
@@ -106,6 +108,18 @@ def test_another_recipe_begins_anew(tmp_path: Path, changes: dict[str, float]) -
     found, wanted = Regression(), Regression()
     assert curve(fit(found.task, other, tmp_path)) == curve(fit(wanted.task, other, tmp_path / "fresh"))
     assert same_weights(found.model.state_dict(), wanted.model.state_dict())
+
+
+def test_the_average_is_validated_and_kept_and_the_steps_are_as_without(tmp_path: Path) -> None:
+    plain, averaged = (
+        Regression(values=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        Regression(values=[0.1, 0.3, 0.2, 0.1, 0.1, 0.1]),
+    )
+    without = fit(plain.task, CONFIG, tmp_path / "plain")
+    found = fit(averaged.task, CONFIG.model_copy(update={"averaging": 0.5}), tmp_path / "averaged")
+    assert [one.loss for one in found.curve] == [one.loss for one in without.curve]
+    assert same_weights(averaged.model.state_dict(), averaged.validated[1])
+    assert not same_weights(averaged.validated[1], plain.validated[1])
 
 
 def test_another_task_begins_anew(tmp_path: Path) -> None:

@@ -57,7 +57,14 @@ class Run:
         if not ((self.folder / RANKS).is_file() and (self.folder / RECORD).is_file()):
             return False
         record = read_record(self.folder)
-        return record.recipe == self.recipe.model_dump(mode="json") and self._heard(record)
+        return self._same_recipe(record) and self._heard(record)
+
+    def _same_recipe(self, record: ModelRecord) -> bool:
+        """An older version's record had as the default what it does not name; what nobody knows any more differs."""
+        try:
+            return DistillConfig.from_values(record.recipe, f"{self.folder}") == self.recipe
+        except ConfigError:
+            return False
 
     def _heard(self, record: ModelRecord) -> bool:
         """A cache that was gathered anew makes what was learnt from the old one another thing."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training.artefacts import read_record
+from training.artefacts import RECORD, read_record
 from training.causal_encoder import CausalEncoderConfig
 from training.config import ConfigError
 from training.dataset import Dataset
@@ -91,6 +92,27 @@ def test_runs_of_another_cache_are_not_taken_for_done(
     for teachers in ((second, first), (first, asked_less)):
         other = replace(knowledge, teachers=teachers)
         assert {one.row: one.done for one in plan.runs(config, other)} == {"A0": True, "A7": False, "C2": True}
+
+
+def test_a_record_of_a_version_with_fewer_settings_is_read_with_their_defaults(
+    found: Report, markov: Dataset, both_known: Path, plan: Plan, config: StudyConfig
+) -> None:
+    assert found.users
+    run = next(one for one in plan.runs(config, TeacherKnowledge.read(both_known, markov)) if one.row == "A0")
+    path = run.folder / RECORD
+    kept = path.read_text("utf-8")
+
+    def done_with(**settings: float) -> bool:
+        record = json.loads(kept)
+        del record["recipe"]["fit"]["averaging"]
+        record["recipe"]["fit"].update(settings)
+        path.write_text(json.dumps(record), "utf-8")
+        return run.done
+
+    try:
+        assert (done_with(), done_with(averaging=0.5), done_with(unheard_of=1.0)) == (True, False, False)
+    finally:
+        path.write_text(kept, "utf-8")
 
 
 def test_unknown_names_are_refused_before_time_is_spent(plan: Plan, config: StudyConfig, tmp_path: Path) -> None:
