@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from benchmarks.study_summary import MAIN_STUDENT, by_popularity, by_student, fell_apart, left_open, summary
+from benchmarks.study_summary import MAIN_STUDENT, by_popularity, by_student, fell_apart, left_open, summary, trained
 from training.evaluation.ranking import Masking
 from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN, TO_CLEAR
 from training.study.findings import ENSEMBLE
@@ -28,8 +28,9 @@ have brought is in the ±, and of a row with one seed nothing is known of it. Wh
 candidate, as the service answers, but a target that was met before stays one, as is usual. *With an offset*:
 unmasked, and one number is added to the scores of what the user has seen, fitted for each line on 1,000 users of the
 calibration half of validation (`training/evaluation/repeat_offset.py`). Published models have no such number. But for
-the one called `as_served`, epochs and recipes were chosen unmasked, and SASRec was trained until 3 to 6 epochs had
-brought nothing: short for rows that are taught ([decision 26](decisions/026-chosen-as-it-is-served.md)).
+the one called `as_served`, epochs and recipes were chosen unmasked. How long SASRec was trained stands at each set: 3 to
+6 epochs that bring nothing are little patience with rows that are taught
+([decision 26](decisions/026-chosen-as-it-is-served.md)).
 
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
 """
@@ -111,7 +112,8 @@ def _section(name: str, report: Report) -> Iterable[str]:
     yield f"## {name}\n"
     if name in SAID:
         yield f"{SAID[name]}\n"
-    yield f"{report.users:,} test users, teachers {', '.join(report.teachers)}. {left_open(report)}\n"
+    yield f"{report.users:,} test users, teachers {', '.join(report.teachers)}. {left_open(report)}"
+    yield f"{trained(report)}\n"
     for student in sorted(report.students, key=lambda one: one.student != MAIN_STUDENT):
         yield from _student(student)
     main = [one for one in report.verdicts if one.student == MAIN_STUDENT]

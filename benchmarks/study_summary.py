@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from training.distillation.rows import ROWS
+from training.distillation.rows import ROWS, study_row
 from training.evaluation.ranking import PROTOCOLS, Masking
+from training.fitting import FitConfig
 from training.students.registry import STUDENTS
 from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN
+from training.study.config import StudyConfig
 from training.study.findings import ENSEMBLE
 from training.study.report import Report, RowReport, StudentReport
 from training.study.significance import Estimate
@@ -75,6 +77,21 @@ def left_open(report: Report) -> str:
     parts = [f"rows {', '.join(rows)} of SASRec"] if rows else []
     parts += [f"students {', '.join(students)}"] if students else []
     return f"Not trained: {'; '.join(parts)}." if parts else "All rows and students were trained."
+
+
+def trained(report: Report) -> str:
+    """How long the main student's steps were and when they ended, with teachers and without."""
+    config = StudyConfig.model_validate(report.recipe)
+    taught, alone = (config.recipe(MAIN_STUDENT, study_row(row)).fit for row in (FULL, BASE))
+    return f"SASRec {_steps(taught)}" + ("." if alone == taught else f"; without teachers {_steps(alone)}.")
+
+
+def _steps(fit: FitConfig) -> str:
+    average = f", weights averaged over {1 / (1 - fit.averaging):.0f} steps" if fit.averaging else ""
+    return (
+        f"in steps of {fit.learning_rate:g} over {fit.rows_per_batch:,} rows{average}, for at most {fit.epochs} epochs,"
+        f" and until {fit.patience} have brought nothing"
+    )
 
 
 def fell_apart(row: RowReport | None) -> bool:

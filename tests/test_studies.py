@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.studies import PLANS, recipes
 from benchmarks.study_page import page_text, stored
-from benchmarks.study_summary import by_popularity, by_student, left_open
+from benchmarks.study_summary import by_popularity, by_student, left_open, trained
 from benchmarks.teachers import TARGETS
 from training.distillation.rows import ROWS
 from training.study.config import StudyConfig
@@ -59,6 +59,16 @@ def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> No
         one.model_copy(update={"rows": tuple(row for row in one.rows if row.name != "A7")}) for one in whole.students
     )
     assert "rows A7 of SASRec" in left_open(whole.model_copy(update={"students": without}))
+
+
+def test_how_it_was_trained_is_told_with_teachers_and_without(reports: dict[str, Report]) -> None:
+    report = reports["movies_ml1m"]  # there, steps without teachers are shorter
+    recipe = {**report.recipe, "students": {"sasrec": {"fit": {"epochs": 9, "patience": 4, "averaging": 0.98}}}}
+    said = trained(report.model_copy(update={"recipe": recipe}))
+    assert "over 2,048 rows, weights averaged over 50 steps, for at most 9 epochs, and until 4" in said
+    assert said.endswith(
+        "without teachers in steps of 0.001 over 8,192 rows, for at most 40 epochs, and until 5 have brought nothing."
+    )
 
 
 def test_where_the_gain_lies_is_told_of_the_groups_that_a_report_has(reports: dict[str, Report]) -> None:
