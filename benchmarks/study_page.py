@@ -28,8 +28,8 @@ have brought is in the ±, and of a row with one seed nothing is known of it. Wh
 candidate, as the service answers, but a target that was met before stays one, as is usual. *With an offset*:
 unmasked, and one number is added to the scores of what the user has seen, fitted for each line on 1,000 users of the
 calibration half of validation (`training/evaluation/repeat_offset.py`). Published models have no such number. But for
-the one called `as_served`, epochs and recipes were chosen unmasked. How long SASRec was trained stands at each set: 3 to
-6 epochs that bring nothing are little patience with rows that are taught
+the one called `as_served`, epochs and recipes were chosen unmasked. How long SASRec was trained stands at each set: 3
+to 6 epochs that bring nothing are little patience with rows that are taught
 ([decision 26](decisions/026-chosen-as-it-is-served.md)).
 
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
