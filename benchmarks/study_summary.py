@@ -82,8 +82,8 @@ def left_open(report: Report) -> str:
 def trained(report: Report) -> str:
     """How long the main student's steps were and when they ended, with teachers and without."""
     config = StudyConfig.model_validate(report.recipe)
-    taught, alone = (config.recipe(MAIN_STUDENT, study_row(row)).fit for row in (FULL, BASE))
-    return f"SASRec {_steps(taught)}" + ("." if alone == taught else f"; without teachers {_steps(alone)}.")
+    taught, alone = (_steps(config.recipe(MAIN_STUDENT, study_row(row)).fit) for row in (FULL, BASE))
+    return f"SASRec {taught}" + ("." if alone == taught else f"; without teachers {alone}.")
 
 
 def _steps(fit: FitConfig) -> str:

@@ -89,6 +89,7 @@ class Workers:
         """For each that is to be started, when."""
         self._looked = monotonic()
         self._woken, self._wake = os.pipe()
+        self._forked = False
         self._ending = False
         self._failed = False
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("service.workers")
@@ -98,6 +99,7 @@ class Workers:
 
         Raises:
             SystemExit: no worker can start.
+            OSError, EOFError: none can be forked.
         """
         with self._signals():
             while not self._ending:
@@ -128,16 +130,24 @@ class Workers:
             self._start()
 
     def _start(self) -> None:
+        """One more.
+
+        Raises:
+            OSError, EOFError: nobody could ever be forked.
+        """
         here, there = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(self._config, self._sockets, there))
         try:
             process.start()
         except (OSError, EOFError) as error:
+            here.close()
+            if not self._forked:
+                raise
             # what forks is dying: its lines are closed before anybody can learn that it is dead and start another
             self._log.error("a worker could not be forked", error=repr(error))
-            here.close()
             self._missing.append(monotonic() + PAUSE)
         else:
+            self._forked = True
             self._workers.append(_Worker(process, here))
         finally:
             there.close()

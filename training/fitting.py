@@ -45,8 +45,8 @@ class FitConfig(Config):
     rows_per_batch: int = Field(default=2048, ge=1)
     """About how many targets a step learns from."""
     averaging: float = Field(default=0.0, ge=0, lt=1)
-    """Validate and keep the moving average of the weights, with this share of the past in every step; 0: the weights of
-    the last step. A number of steps n is 1 - 1 / n."""
+    """Validate and keep the moving average of the weights, with this share of the past in every step: 1 - 1/n is an
+    average over about the last n. 0: the weights of the last step. Refused where nothing is validated."""
     seed: int = Field(default=0, ge=0)
     device: DeviceChoice = "auto"
     """auto: the GPU when there is one."""
@@ -184,7 +184,13 @@ def fit(task: Task, config: FitConfig, folder: Path) -> Fitted:
         task: model, batches, loss, validation.
         config: how to train.
         folder: keeps the state after every epoch; remove it with `forget` when the result is saved.
+
+    Raises:
+        ConfigError: an average without validation: the loss that would pick its epoch is not its own.
+        Diverged: the loss is no number any more.
     """
+    if config.averaging and task.validate is None:
+        raise ConfigError(f"{task.title}: fit.averaging needs validation, and there is none here")
     folder.mkdir(parents=True, exist_ok=True)  # before any work: a place that cannot be written is known at once
     run = _Run(task, config, folder, Processes.here())
     with progress_bar(task.title, config.epochs) as bar:

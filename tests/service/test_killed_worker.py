@@ -216,6 +216,19 @@ def test_who_cannot_be_forked_is_tried_again(tiny_bundle: Path, tmp_path: Path) 
         assert process.poll() is None
 
 
+def test_where_nobody_can_be_forked_the_service_ends(tiny_bundle: Path, tmp_path: Path) -> None:
+    """Else it would keep the port, and nobody would learn of it."""
+    far = tmp_path / ("far" * 40)  # no socket's path may be so long
+    far.mkdir()
+    command = [sys.executable, "-m", "service", "serve", str(tiny_bundle), "--workers", "2", "--port", str(free_port())]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"TMPDIR": str(far), "REC_REDIS_URL": f"unix://{tmp_path}/none"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "AF_UNIX path too long" in done.stderr
+
+
 def test_where_no_worker_can_start_the_service_ends(tmp_path: Path) -> None:
     program = (
         "import service.server; from service.settings import Settings;"

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from training.averaging import AveragedWeights
+from training.dataset import Dataset
+from training.students.registry import STUDENTS, student_family
 
 DECAY = 0.9
 
@@ -53,6 +55,24 @@ def test_an_average_goes_on_from_its_state() -> None:
         assert torch.equal(model.weight, other.weight)
 
 
+@pytest.mark.parametrize("name", sorted(STUDENTS))
+def test_every_student_has_an_average(markov: Dataset, name: str) -> None:
+    """Also once it has been asked for its items, and keeps a graph that nobody could copy."""
+    student = student_family(name).build({}, markov)
+    student.item_matrix()
+    averaged = AveragedWeights(student, DECAY)
+    averaged.add()
+    first = [one.detach().clone() for one in student.parameters()]
+    with torch.no_grad():
+        for one in student.parameters():
+            one.zero_()
+    averaged.add()
+    with averaged.in_place():
+        for one, before in zip(student.parameters(), first, strict=True):
+            torch.testing.assert_close(one.detach(), DECAY * before)
+    assert not any(one.any() for one in student.parameters())
+
+
 def test_buffers_are_those_of_the_last_step() -> None:
     """An average of numbers of items, say, would name other items."""
     model = nn.BatchNorm1d(2)
@@ -64,3 +84,15 @@ def test_buffers_are_those_of_the_last_step() -> None:
     with averaged.in_place():
         assert last["num_batches_tracked"] == 3
         assert all(torch.equal(one, last[name]) for name, one in model.named_buffers())
+
+
+def test_a_buffer_may_change_its_shape() -> None:
+    """As a teacher's, whose vectors of items are there from its first epoch on."""
+    model = nn.Linear(1, 1)
+    model.register_buffer("items", torch.zeros(0, 3))
+    averaged = AveragedWeights(model, DECAY)
+    model.register_buffer("items", torch.ones(4, 3))
+    averaged.add()
+    averaged.add()
+    with averaged.in_place():
+        assert torch.equal(model.get_buffer("items"), torch.ones(4, 3))

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.config import ConfigError
 from training.fitting import STATE, Diverged, FitConfig, Fitted, Objective, StepLoss, Task, fit, forget
 
 CONFIG = FitConfig(epochs=6, patience=6, learning_rate=0.05, device="cpu")
@@ -55,7 +56,7 @@ class Regression:
         assert not torch.is_grad_enabled()
         self.validated.append({name: one.clone() for name, one in self.model.state_dict().items()})
         assert self.values is not None
-        return self.values[len(self.validated) - 1]
+        return self.values[self.epochs_run[-1] - 1]
 
 
 def same_weights(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -70,7 +71,8 @@ def curve(fitted: Fitted) -> list[tuple[int, float, float]]:
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_a_training_goes_on_as_if_it_had_not_been_killed(tmp_path: Path, killed_in: int, averaging: float) -> None:
     config = CONFIG.model_copy(update={"averaging": averaging})
-    whole, killed, resumed = Regression(), Regression(killed_in=killed_in), Regression()
+    values = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6] if averaging else None  # the last is kept: an average over all of them
+    whole, killed, resumed = (Regression(killed_in=one, values=values) for one in (0, killed_in, 0))
     wanted = fit(whole.task, config, tmp_path / "whole")
     with pytest.raises(Killed):
         fit(killed.task, config, tmp_path / "killed")
@@ -120,6 +122,11 @@ def test_the_average_is_validated_and_kept_and_the_steps_are_as_without(tmp_path
     assert [one.loss for one in found.curve] == [one.loss for one in without.curve]
     assert same_weights(averaged.model.state_dict(), averaged.validated[1])
     assert not same_weights(averaged.validated[1], plain.validated[1])
+
+
+def test_an_average_without_validation_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a line: fit\.averaging needs validation"):
+        fit(Regression().task, CONFIG.model_copy(update={"averaging": 0.5}), tmp_path)
 
 
 def test_another_task_begins_anew(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from training.config import Config
+from training.artefacts import ModelRecord
+from training.config import Config, ConfigError
 from training.distillation.candidates import AddedCandidates
 from training.distillation.curriculum import CurriculumConfig
 from training.distillation.learned_gate import LearnedGateConfig
@@ -47,6 +48,14 @@ class DistillConfig(Config):
     """How many of a row's likeliest items are ranked, in the rows that rank."""
     unranked: int = Field(default=100, ge=1)
     """Relaxed ranking: how many other items, drawn for each step, are to stand below them."""
+
+    def made(self, record: ModelRecord) -> bool:
+        """Whether a model is of this recipe. What an older version's record does not name had its default; what nobody
+        knows any more makes it another one."""
+        try:
+            return DistillConfig.from_values(record.recipe, record.name) == self
+        except ConfigError:
+            return False
 
     def seeded(self, seed: int | None) -> DistillConfig:
         """The same with another seed; None: as it is."""

@@ -18,7 +18,6 @@ from training.distillation.self_teacher import load_any_teacher
 from training.evaluation.ranking import PROTOCOLS, ranks_by_protocol
 from training.evaluation.repeat_offset import RepeatAware, repeat_aware
 from training.evaluation.scoring import scorer_of
-from training.knowledge import RECORD as KNOWLEDGE
 from training.knowledge import gather
 from training.study.findings import RanksByProtocol, RunFinding
 
@@ -57,19 +56,15 @@ class Run:
         if not ((self.folder / RANKS).is_file() and (self.folder / RECORD).is_file()):
             return False
         record = read_record(self.folder)
-        return self._same_recipe(record) and self._heard(record)
-
-    def _same_recipe(self, record: ModelRecord) -> bool:
-        """An older version's record had as the default what it does not name; what nobody knows any more differs."""
-        try:
-            return DistillConfig.from_values(record.recipe, f"{self.folder}") == self.recipe
-        except ConfigError:
-            return False
+        return self.recipe.made(record) and self._heard(record)
 
     def _heard(self, record: ModelRecord) -> bool:
         """A cache that was gathered anew makes what was learnt from the old one another thing."""
         teaching = study_row(self.row).teaching
-        if self.row == SELF_TAUGHT or teaching is None or not teaching.needs_knowledge:
+        if self.row == SELF_TAUGHT:
+            alone = read_record(self.base).weights_sha256 if (self.base / RECORD).is_file() else None
+            return [one.fingerprint for one in record.teachers] == [alone]
+        if teaching is None or not teaching.needs_knowledge:
             return True
         wanted = self.teachers if teaching.only is None else self.teachers[teaching.only : teaching.only + 1]
         heard = record.teachers
@@ -103,8 +98,7 @@ def _own_knowledge(run: Run, dataset: Dataset) -> Path:
     if not (run.base / RECORD).is_file():
         raise ConfigError(f"{run.label}: its teacher is A0 of the same seed, which is not trained: {run.base}")
     folder = run.folder / SELF_KNOWLEDGE
-    if not (folder / KNOWLEDGE).is_file():
-        gather(dataset, [load_any_teacher(run.base, dataset)], folder)
+    gather(dataset, [load_any_teacher(run.base, dataset)], folder)  # asks nothing where it has answered
     return folder
 
 

@@ -22,6 +22,7 @@ from training.evaluation.selection import validation_by_protocol
 from training.study.fresh_processes import Work, in_fresh_processes
 
 RESULT = "search.json"
+TRIALS = "trials"
 TRIAL = "trial.json"
 """In the folder of each trial: what is said of it."""
 SEED = "fit.seed"
@@ -101,7 +102,7 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     """
     points = config.points()
     recipes = [config.recipe(point) for point in points]  # all are checked before time is spent
-    folders = [plan.out / "trials" / recipe.hash[:16] for recipe in recipes]
+    folders = [_folder(plan.out / TRIALS, recipe) for recipe in recipes]
     works = [
         Work(f"{point}", folder, partial(_train, plan, recipe, folder))
         for point, recipe, folder in zip(points, recipes, folders, strict=True)
@@ -119,6 +120,13 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     )
     (plan.out / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return result
+
+
+def _folder(trials: Path, recipe: DistillConfig) -> Path:
+    """Of a recipe: where what it made lies, also if an older version, whose recipes had fewer parts, named it."""
+    named = trials / recipe.hash[:16]
+    done = [one.parent for one in sorted(trials.glob(f"*/{RECORD}")) if recipe.made(read_record(one.parent))]
+    return named if named in done or not done else done[0]
 
 
 def best_point(trials: Sequence[Trial]) -> dict[str, JsonValue]:

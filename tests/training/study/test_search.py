@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 import pytest
 
+from training.artefacts import RECORD
 from training.causal_encoder import CausalEncoderConfig
 from training.config import ConfigError
 from training.dataset import Dataset
@@ -57,6 +59,13 @@ def test_validation_decides_and_what_is_done_is_not_done_again(
     before = {one: one.stat().st_mtime_ns for one in tmp_path.rglob("model.safetensors")}
     assert search(plan, config) == found
     assert {one: one.stat().st_mtime_ns for one in tmp_path.rglob("model.safetensors")} == before
+    for folder in list((tmp_path / "trials").iterdir()):  # as a version left it whose recipes had fewer parts
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+        del record["recipe"]["fit"]["averaging"]
+        (folder / RECORD).write_text(json.dumps(record), "utf-8")
+        folder.rename(folder.with_name(f"older-{folder.name}"))
+    assert search(plan, config) == found
+    assert all(one.name.startswith("older-") for one in (tmp_path / "trials").iterdir())
 
 
 def test_the_luck_of_one_seed_wins_nothing() -> None:

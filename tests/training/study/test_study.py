@@ -115,6 +115,23 @@ def test_a_record_of_a_version_with_fewer_settings_is_read_with_their_defaults(
         path.write_text(kept, "utf-8")
 
 
+def test_who_learnt_from_another_student_of_that_seed_is_not_done(
+    found: Report, markov: Dataset, both_known: Path, plan: Plan, config: StudyConfig
+) -> None:
+    """As when A0 was trained anew by another recipe: C2 is to learn from it, not from the one before."""
+    assert found.users
+    runs = plan.runs(config, TeacherKnowledge.read(both_known, markov))
+    taught = next(one for one in runs if one.row == "C2")
+    assert taught.done
+    path = taught.base / RECORD
+    kept = path.read_text("utf-8")
+    path.write_text(json.dumps({**json.loads(kept), "weights_sha256": "0" * 64}), "utf-8")
+    try:
+        assert not taught.done
+    finally:
+        path.write_text(kept, "utf-8")
+
+
 def test_unknown_names_are_refused_before_time_is_spent(plan: Plan, config: StudyConfig, tmp_path: Path) -> None:
     for rows, students, said in (
         (("A99",), ("sasrec",), "no row is called 'A99'"),
