@@ -45,6 +45,7 @@ device = "cpu"
 epochs = 2
 rows_per_batch = 64
 learning_rate = 1e-3
+averaging = 0.9
 device = "cpu"
 """
 CAUSAL = """

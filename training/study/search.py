@@ -102,7 +102,7 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     """
     points = config.points()
     recipes = [config.recipe(point) for point in points]  # all are checked before time is spent
-    folders = [_folder(plan.out / TRIALS, recipe) for recipe in recipes]
+    folders = _folders(plan.out / TRIALS, recipes)
     works = [
         Work(f"{point}", folder, partial(_train, plan, recipe, folder))
         for point, recipe, folder in zip(points, recipes, folders, strict=True)
@@ -122,11 +122,16 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     return result
 
 
-def _folder(trials: Path, recipe: DistillConfig) -> Path:
-    """Of a recipe: where what it made lies, also if an older version, whose recipes had fewer parts, named it."""
-    named = trials / recipe.hash[:16]
-    done = [one.parent for one in sorted(trials.glob(f"*/{RECORD}")) if recipe.made(read_record(one.parent))]
-    return named if named in done or not done else done[0]
+def _folders(trials: Path, recipes: Sequence[DistillConfig]) -> list[Path]:
+    """Of each recipe: where what it made lies, also if an older version, whose recipes had fewer parts, named it."""
+    made = [(one.parent, read_record(one.parent)) for one in sorted(trials.glob(f"*/{RECORD}"))]
+    return [
+        _folder(trials / recipe.hash[:16], [one for one, record in made if recipe.made(record)]) for recipe in recipes
+    ]
+
+
+def _folder(named: Path, made: Sequence[Path]) -> Path:
+    return named if named in made or not made else made[0]
 
 
 def best_point(trials: Sequence[Trial]) -> dict[str, JsonValue]:
