@@ -62,6 +62,12 @@ PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(TARGETS, _PLAN),
     **dict.fromkeys(THREE_TEACHERS.values(), _THREE),
     THREE_TEACHERS["online_retail"]: (Part(("sasrec",), _THREE_CORE, 3), Part(("sasrec",), (), 1)),
+    THREE_TEACHERS["movies_ml1m"]: (
+        Part(("fm", "lightgcn", "gru4rec"), ("A0", "A1", "A2", "A4", "A7"), 1),
+        Part(("sasrec",), ("A0", "A4", "A7"), 2),
+        Part(("sasrec",), _MAIN, 1),
+        Part(("deepfm",), ("A0", "A1", "A4", "A7"), 1),
+    ),
     **dict.fromkeys(AS_SERVED.values(), _SERVED),
 }
 """What a study is kept as -> what is trained, in this order: what success is judged by comes first."""

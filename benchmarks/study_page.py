@@ -35,7 +35,8 @@ to 6 epochs that bring nothing are little patience with rows that are taught
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
 """
 THREE_TEACHERS = {
-    name: f"{name}_three_teachers" for name in ("amazon_scientific", "amazon_office_2014", "online_retail")
+    name: f"{name}_three_teachers"
+    for name in ("amazon_scientific", "amazon_office_2014", "online_retail", "movies_ml1m")
 }
 """Data set -> what the study with fewer teachers, and more rows, is kept as."""
 AS_SERVED = {name: f"{name}_as_served" for name in ("amazon_office_2014",)}

