@@ -1,4 +1,4 @@
-"""What decision 14 rests on: products, attention and dropout's coins in torch's ways and ours, on one thread.
+"""What decision 14 rests on: products, attention, dropout's coins and EASE in torch's ways and ours, on one thread.
 
 python -m benchmarks.arithmetic
 """
@@ -14,6 +14,7 @@ from torch.nn.functional import dropout, scaled_dot_product_attention
 
 from training.arithmetic import step_products, tune_processor
 from training.dropout import Dropout
+from training.teachers.ease import sparse_product
 
 ROWS, WIDTH, ITEMS = 2048, 64, 4385
 LINED = 4400
@@ -56,6 +57,20 @@ def attention_ms() -> dict[str, float]:
     return {name: 1000 * seconds for name, seconds in found.items()}
 
 
+def ease_ms(met: int) -> dict[str, float]:
+    """Of histories with so many items, times EASE's matrix: whole, and by the rows that are met, together or apart."""
+    matrix = torch.randn(ITEMS, ITEMS)  # [N, N]
+    apart = matrix.T.contiguous().T  # [N, N]
+    few = torch.zeros(HISTORIES, ITEMS)  # [B, N]
+    few.scatter_(1, torch.rand(HISTORIES, ITEMS).topk(met, dim=1).indices, torch.rand(HISTORIES, met))  # [B, N]
+    found = {
+        "dense": best(lambda: few @ matrix),
+        "rows": best(lambda: sparse_product(few, matrix)),
+        "rows_apart": best(lambda: sparse_product(few, apart)),
+    }
+    return {f"ease_{met}_ms_{name}": 1000 * seconds for name, seconds in found.items()}
+
+
 def main() -> None:
     """Print one JSON object."""
     torch.set_num_threads(1)
@@ -68,7 +83,7 @@ def main() -> None:
         "dropout_ms_torch": 1000 * best(lambda: dropout(values, 0.3)),
         "dropout_ms": 1000 * best(lambda: coins(values)),
     }
-    found |= attention_ms()
+    found |= attention_ms() | ease_ms(6) | ease_ms(45)
     with step_products():
         found |= {f"{name}_step": value for name, value in attention_ms().items()}
     print(json.dumps({name: round(value, 1) for name, value in found.items()}))  # noqa: T201

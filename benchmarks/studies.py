@@ -42,17 +42,18 @@ class Part:
     seeds: int
 
 
+_SHORT = ("A0", "A1", "A2", "A4", "A7")
 _PLAN = (
     Part(("sasrec",), CORE, 3),
-    Part(("fm", "gru4rec", "lightgcn", "deepfm"), ("A0", "A1", "A2", "A4", "A7"), 3),
+    Part(("fm", "gru4rec", "lightgcn", "deepfm"), _SHORT, 3),
     Part(("sasrec",), (), 3),
 )
 
 _THREE_CORE = tuple(row for row in (*CORE, "A15", "C8") if row != "A16")
-_MAIN = ("A0", "A1", "A2", "A4", "A7", "A15", "C8")
+_MAIN = (*_SHORT, "A15", "C8")
 _THREE = (
     Part(("sasrec",), _MAIN, 3),
-    Part(("fm", "gru4rec", "lightgcn"), ("A0", "A1", "A2", "A4", "A7"), 3),
+    Part(("fm", "gru4rec", "lightgcn"), _SHORT, 3),
     Part(("sasrec",), (), 1),
     Part(("sasrec",), (), 3),
     Part(("deepfm",), ("A0", "A1", "A4", "A7"), 3),
@@ -63,10 +64,11 @@ PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(THREE_TEACHERS.values(), _THREE),
     THREE_TEACHERS["online_retail"]: (Part(("sasrec",), _THREE_CORE, 3), Part(("sasrec",), (), 1)),
     THREE_TEACHERS["movies_ml1m"]: (
-        Part(("fm", "lightgcn", "gru4rec"), ("A0", "A1", "A2", "A4", "A7"), 1),
+        Part(("fm", "lightgcn"), _SHORT, 1),
         Part(("sasrec",), ("A0", "A4", "A7"), 2),
+        Part(("gru4rec",), _SHORT, 1),
         Part(("sasrec",), _MAIN, 1),
-        Part(("deepfm",), ("A0", "A1", "A4", "A7"), 1),
+        Part(("deepfm",), _SHORT, 1),
     ),
     **dict.fromkeys(AS_SERVED.values(), _SERVED),
 }

@@ -133,7 +133,7 @@ def read_ease(folder: Path, entry: TeacherEntry, dataset: Dataset) -> EaseMemory
         raise ArtefactMissing(f"{path} is not there")
     if sha256_of(path) != entry.sha256.get(_INVERSE):
         raise ArtefactCorrupt(f"{path}: its sha256 is not the one that was recorded")
-    inverse = np.load(path, mmap_mode="c", allow_pickle=False)  # [N, N]
+    inverse = np.ascontiguousarray(np.load(path, mmap_mode="c", allow_pickle=False))  # [N, N]; mapped, if its rows are
     if inverse.shape != (items, items):
         raise ArtefactCorrupt(f"{path}: {inverse.shape}, and the catalogue has {items} items")
     model = Ease(entry.ease.model, torch.from_numpy(inverse), dataset.interactions, dataset.split)

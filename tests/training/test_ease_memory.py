@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from training.artefacts import ArtefactCorrupt, ArtefactMissing
+from training.artefacts import ArtefactCorrupt, ArtefactMissing, sha256_of
 from training.dataset import Dataset
 from training.distillation.cast import heard
 from training.distillation.rows import Teaching
-from training.ease_memory import EaseMemory, remember_ease
+from training.ease_memory import EaseMemory, read_ease, remember_ease
 from training.knowledge import TeacherKnowledge, gather
 from training.teachers.ease import EaseConfig
 
@@ -39,6 +39,17 @@ def test_it_answers_with_probabilities_over_the_catalogue(markov: Dataset, memor
     torch.testing.assert_close(logits.exp().sum(dim=1), torch.ones(50))
     held_out = memory.held_out_log_p(markov.split.test.row)
     torch.testing.assert_close(held_out.exp().sum(dim=1), torch.ones(len(markov.split.test)))
+
+
+def test_a_matrix_that_was_kept_with_its_rows_apart_is_read_with_them_together(
+    memory: EaseMemory, tmp_path: Path, markov: Dataset
+) -> None:
+    path = tmp_path / "inverse.npy"
+    np.save(path, np.asfortranarray(memory.model.inverse.numpy()))
+    entry = memory.entry.model_copy(update={"sha256": {"inverse": sha256_of(path)}})
+    found = read_ease(tmp_path, entry, markov).model.inverse
+    assert found.is_contiguous()
+    assert torch.equal(found, memory.model.inverse)
 
 
 def test_candidates_of_each_row_are_read_from_the_same_answer(markov: Dataset, memory: EaseMemory) -> None:

@@ -47,7 +47,7 @@ class Ease:
 
     config: EaseConfig
     inverse: Tensor
-    """P, float[N, N]"""
+    """P, float[N, N]; fast only where its rows are contiguous"""
     interactions: Interactions
     split: Split
 
@@ -66,7 +66,8 @@ class Ease:
         for some in np.array_split(users, max(1, users.size // 4096)):
             met = _met(interactions, split, some, items).to(device).double()  # [U', N]
             gram += met.T @ met  # [N, N]
-        return cls(config, torch.linalg.inv(gram).float(), interactions, split)
+        inverse = torch.linalg.inv(gram).float().contiguous()  # [N, N]: LAPACK's has its rows apart
+        return cls(config, inverse, interactions, split)
 
     def on(self, device: torch.device) -> Ease:
         """The same model, its matrix on a device."""
@@ -85,13 +86,13 @@ class Ease:
             leave_out: answer as the model that never met the row's user.
         """
         recent = self._recent(rows)  # [R, N]
-        mixed = _sparse_product(recent, self.inverse)  # [R, N]
+        mixed = sparse_product(recent, self.inverse)  # [R, N]
         diagonal = self.inverse.diagonal()  # [N]
         if not leave_out:
             return recent - mixed / diagonal  # [R, N]
         users, of = np.unique(self.interactions.user[rows].astype(np.int64), return_inverse=True)  # [U'], [R]
         met = _met(self.interactions, self.split, users, self.items).to(self.inverse.device)  # [U', N]
-        moved = _sparse_product(met, self.inverse)  # a, [U', N]
+        moved = sparse_product(met, self.inverse)  # a, [U', N]
         scale = 1 / (1 - (met * moved).sum(dim=1, keepdim=True))  # [U', 1]
         without = diagonal + scale * moved.square()  # the diagonal of P', [U', N]
         place = torch.from_numpy(of).to(self.inverse.device)  # [R]
@@ -109,7 +110,7 @@ class Ease:
         return found[:, PAD + 1 :]  # [R, N]
 
 
-def _sparse_product(few: Tensor, matrix: Tensor) -> Tensor:
+def sparse_product(few: Tensor, matrix: Tensor) -> Tensor:
     """few @ matrix, float[R, N] and float[N, N], reading only the rows of the matrix that a history has items of.
 
     A history has tens of them and a catalogue thousands: a tenth of the time of the dense product.
