@@ -67,6 +67,10 @@ SAID = {
     " steps and weights were searched on validation"
     " ([decision 25](decisions/025-steps-that-bear-a-bad-teacher.md)). Teachers and students were trained in one go on"
     " two cores of an Intel Xeon. EASE knows little here, and one bad teacher of three is what weights are for.",
+    THREE_TEACHERS["movies_ml1m"]: "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as"
+    " two cores can pay for (`configs/teachers/two-cores`; UniM2Rec without its passes for each domain), and the other"
+    " students, with one seed. FM's step and weight were searched on validation, the others' were not. Teachers and"
+    " students were trained in one go on two cores of an AMD EPYC.",
     "online_retail": "Baskets: what is bought together comes one after the other, and the last-item Markov chain is"
     " the floor to clear. Unmasked SASRec does not; masked, or with an offset on what was seen, it does.",
 }
