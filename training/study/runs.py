@@ -53,7 +53,12 @@ class Run:
     @property
     def done(self) -> bool:
         """Trained and measured, by this recipe, from these teachers."""
-        if not ((self.folder / RANKS).is_file() and (self.folder / RECORD).is_file()):
+        return (self.folder / RANKS).is_file() and self.trained
+
+    @property
+    def trained(self) -> bool:
+        """By this recipe, from these teachers; it may have been killed before it was measured."""
+        if not (self.folder / RECORD).is_file():
             return False
         record = read_record(self.folder)
         return self.recipe.made(record) and self._heard(record)
@@ -77,11 +82,12 @@ class Run:
 
 
 def carry_out(run: Run) -> None:
-    """Train and measure."""
+    """Train, unless that is done, and measure."""
     (run.folder / RANKS).unlink(missing_ok=True)
     dataset = Dataset.read(run.data)
-    knowledge = _own_knowledge(run, dataset) if run.row == SELF_TAUGHT else run.knowledge
-    distill(Assignment(run.student, run.row, knowledge), dataset, run.recipe, run.folder)
+    if not run.trained:
+        knowledge = _own_knowledge(run, dataset) if run.row == SELF_TAUGHT else run.knowledge
+        distill(Assignment(run.student, run.row, knowledge), dataset, run.recipe, run.folder)
     student, _ = load_student(run.folder, dataset)
     scorer = scorer_of(student.to(run.recipe.fit.pick_device()))
     ranks = ranks_by_protocol(scorer, dataset.interactions, dataset.split.test)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.artefacts import RECORD, read_record
+from training.artefacts import RECORD, WEIGHTS, read_record
 from training.causal_encoder import CausalEncoderConfig
 from training.config import ConfigError
 from training.dataset import Dataset
@@ -19,6 +19,7 @@ from training.fitting import FitConfig
 from training.knowledge import TeacherKnowledge
 from training.study.config import StudyConfig
 from training.study.report import Report
+from training.study.runs import RANKS
 from training.study.study import Plan, study
 from training.vector_memory import TeacherMemory
 
@@ -71,12 +72,15 @@ def test_the_own_teacher_is_the_student_without_teachers_of_the_same_seed(found:
 
 
 def test_what_is_done_is_not_done_again_and_what_is_missing_is(found: Report, plan: Plan, config: StudyConfig) -> None:
-    lost = plan.out / "runs" / "sasrec" / "A7" / "1" / "ranks.npz"  # as after a kill between training and measuring
-    lost.unlink()
-    kept = {one: one.stat().st_mtime_ns for one in plan.out.rglob("ranks.npz")}
+    runs = plan.out / "runs" / "sasrec"
+    unmeasured, untrained = runs / "A7" / "1", runs / "A7" / "0"
+    lost = [unmeasured / RANKS, untrained / RANKS]  # the first as after a kill between training and measuring
+    for one in (*lost, untrained / RECORD):
+        one.unlink()
+    kept = {one: one.stat().st_mtime_ns for one in (*plan.out.rglob(RANKS), unmeasured / WEIGHTS)}
     again = study(plan, config)
     assert {one: one.stat().st_mtime_ns for one in kept} == kept
-    assert lost.is_file()
+    assert all(one.is_file() for one in lost)
     assert again.students[0].rows == found.students[0].rows  # the same seed learns the same
 
 
