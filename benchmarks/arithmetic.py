@@ -83,7 +83,7 @@ def main() -> None:
         "dropout_ms_torch": 1000 * best(lambda: dropout(values, 0.3)),
         "dropout_ms": 1000 * best(lambda: coins(values)),
     }
-    found |= attention_ms() | ease_ms(6) | ease_ms(45)
+    found |= attention_ms() | ease_ms(6) | ease_ms(45) | ease_ms(300)
     with step_products():
         found |= {f"{name}_step": value for name, value in attention_ms().items()}
     print(json.dumps({name: round(value, 1) for name, value in found.items()}))  # noqa: T201

@@ -54,8 +54,8 @@ _AS_SERVED = (
     " its unmasked figures. Only the main rows of SASRec."
 )
 _LONGER = (
-    f"{_THREE} All of it was trained with little patience; what the main rows reach when they are trained on until they"
-    " stand still is told in [decision 27](decisions/027-more-steps-and-an-average.md)."
+    f"{_THREE} All of it was trained with little patience; what the main rows reach with more, and shorter steps, is"
+    " told in [decision 27](decisions/027-more-steps-and-an-average.md)."
 )
 SAID = {
     **dict.fromkeys((THREE_TEACHERS["amazon_scientific"], THREE_TEACHERS["online_retail"]), _LONGER),
@@ -71,10 +71,6 @@ SAID = {
     " steps and weights were searched on validation"
     " ([decision 25](decisions/025-steps-that-bear-a-bad-teacher.md)). Teachers and students were trained in one go on"
     " two cores of an Intel Xeon. EASE knows little here, and one bad teacher of three is what weights are for.",
-    THREE_TEACHERS["movies_ml1m"]: "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as"
-    " two cores can pay for (`configs/teachers/two-cores`; UniM2Rec without its passes for each domain), and the other"
-    " students, with one seed. FM's step and weight were searched on validation, the others' were not. Teachers and"
-    " students were trained in one go on two cores of an AMD EPYC.",
     "online_retail": "Baskets: what is bought together comes one after the other, and the last-item Markov chain is"
     " the floor to clear. Unmasked SASRec does not; masked, or with an offset on what was seen, it does.",
 }

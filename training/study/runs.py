@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from training.artefacts import RECORD, ModelRecord, TeacherSource, read_record
+from training.artefacts import RECORD, ArtefactError, ModelRecord, TeacherSource, read_record
 from training.config import ConfigError
 from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill, load_student
@@ -18,7 +19,9 @@ from training.distillation.self_teacher import load_any_teacher
 from training.evaluation.ranking import PROTOCOLS, ranks_by_protocol
 from training.evaluation.repeat_offset import RepeatAware, repeat_aware
 from training.evaluation.scoring import scorer_of
+from training.fitting import STATE
 from training.knowledge import gather
+from training.students.base import Student
 from training.study.findings import RanksByProtocol, RunFinding
 
 RANKS = "ranks.npz"
@@ -85,10 +88,7 @@ def carry_out(run: Run) -> None:
     """Train, unless that is done, and measure."""
     (run.folder / RANKS).unlink(missing_ok=True)
     dataset = Dataset.read(run.data)
-    if not run.trained:
-        knowledge = _own_knowledge(run, dataset) if run.row == SELF_TAUGHT else run.knowledge
-        distill(Assignment(run.student, run.row, knowledge), dataset, run.recipe, run.folder)
-    student, _ = load_student(run.folder, dataset)
+    student = _student(run, dataset)
     scorer = scorer_of(student.to(run.recipe.fit.pick_device()))
     ranks = ranks_by_protocol(scorer, dataset.interactions, dataset.split.test)
     aware = repeat_aware(scorer, dataset)
@@ -97,6 +97,16 @@ def carry_out(run: Run) -> None:
         partial, unmasked=ranks["unmasked"], masked=ranks["masked"], aware=aware.ranks, offset=np.array(aware.offset)
     )
     partial.replace(run.folder / RANKS)
+
+
+def _student(run: Run, dataset: Dataset) -> Student:
+    """Read where it lies trained, as after a kill before it was measured; else trained."""
+    if run.trained and not (run.folder / STATE).is_file():  # with a state there is something to tidy up
+        with suppress(ArtefactError):  # of another data set, or half written
+            return load_student(run.folder, dataset)[0]
+    knowledge = _own_knowledge(run, dataset) if run.row == SELF_TAUGHT else run.knowledge
+    distill(Assignment(run.student, run.row, knowledge), dataset, run.recipe, run.folder)
+    return load_student(run.folder, dataset)[0]
 
 
 def _own_knowledge(run: Run, dataset: Dataset) -> Path:

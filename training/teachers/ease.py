@@ -113,7 +113,7 @@ class Ease:
 def sparse_product(few: Tensor, matrix: Tensor) -> Tensor:
     """few @ matrix, float[R, N] and float[N, N], reading only the rows of the matrix that a history has items of.
 
-    A history has tens of them and a catalogue thousands: a tenth of the time of the dense product.
+    A history has tens of them and a catalogue thousands: what that is worth stands in decision 14.
     """
     line, item = few.nonzero(as_tuple=True)  # [E] each
     count = torch.bincount(line, minlength=len(few))  # [R]

@@ -73,9 +73,9 @@ def test_the_own_teacher_is_the_student_without_teachers_of_the_same_seed(found:
 
 def test_what_is_done_is_not_done_again_and_what_is_missing_is(found: Report, plan: Plan, config: StudyConfig) -> None:
     runs = plan.out / "runs" / "sasrec"
-    unmeasured, untrained = runs / "A7" / "1", runs / "A7" / "0"
-    lost = [unmeasured / RANKS, untrained / RANKS]  # the first as after a kill between training and measuring
-    for one in (*lost, untrained / RECORD):
+    unmeasured, untrained, broken = runs / "A7" / "1", runs / "A7" / "0", runs / "A0" / "1"
+    lost = [unmeasured / RANKS, untrained / RANKS, broken / RANKS]  # the first as after a kill before measuring
+    for one in (*lost, untrained / RECORD, broken / WEIGHTS):
         one.unlink()
     kept = {one: one.stat().st_mtime_ns for one in (*plan.out.rglob(RANKS), unmeasured / WEIGHTS)}
     again = study(plan, config)

@@ -68,5 +68,5 @@ def test_an_older_item_counts_less(markov: Dataset, ease: Ease) -> None:
 
 
 def test_the_rows_of_its_matrix_are_contiguous(ease: Ease) -> None:
-    """Read item by item; with rows apart, as LAPACK leaves them, that takes ten times as long."""
+    """Read item by item; with rows apart, as LAPACK leaves them, that takes many times as long."""
     assert ease.inverse.is_contiguous()
