@@ -64,7 +64,8 @@ PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(THREE_TEACHERS.values(), _THREE),
     THREE_TEACHERS["online_retail"]: (Part(("sasrec",), _THREE_CORE, 3), Part(("sasrec",), (), 1)),
     THREE_TEACHERS["movies_ml1m"]: (
-        Part(("fm", "lightgcn"), _SHORT, 1),
+        Part(("fm",), _SHORT, 1),
+        Part(("lightgcn",), _SHORT, 3),
         Part(("sasrec",), ("A0", "A4", "A7"), 2),
         Part(("gru4rec",), _SHORT, 1),
         Part(("sasrec",), _MAIN, 1),
