@@ -52,6 +52,23 @@ def test_a_report_that_says_something_else_is_noticed(reports: dict[str, Report]
     assert page_text(changed) != (DOCS / "studies.md").read_text("utf-8")
 
 
+def test_a_row_whose_training_was_cut_short_says_so(reports: dict[str, Report]) -> None:
+    name, first = next(iter(reports.items()))
+    students = tuple(
+        one.model_copy(
+            update={
+                "rows": tuple(
+                    row.model_copy(update={"cut_short": int(row.name == "A0"), "seeds": 3}) for row in one.rows
+                )
+            }
+        )
+        for one in first.students
+    )
+    text = page_text({name: first.model_copy(update={"students": students})})
+    assert text.count(" of 3 seeds cut short)") == len(students)
+    assert "| A0, no distillation (1 of 3 seeds cut short) |" in text
+
+
 def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> None:
     whole = reports["amazon_office_2014_three_teachers"]
     assert "A16" not in left_open(whole), "the row of a fourth teacher"

@@ -62,6 +62,8 @@ class Entry:
     seeds: tuple[RanksByProtocol, ...]
     repeat_aware: tuple[RepeatAware, ...] = ()
     """One a seed; empty: not measured."""
+    cut_short: int = 0
+    """Of the seeds, those that their limit of epochs ended."""
 
     def values(self, protocol: Masking, metric: str) -> NDArray[np.float64]:
         """What each user adds to the metric, the mean over seeds: float64[E]."""
@@ -85,10 +87,7 @@ Lineup = Mapping[str, Entry]
 
 def lineup(findings: Findings, student: str) -> dict[str, Entry]:
     """The rows of one student, then the references in the order ensemble, teachers, floors."""
-    rows = {
-        row: Entry(row, runs[0].meaning, "student", tuple(run.ranks for run in runs), _repeat_aware(runs))
-        for row, runs in findings.of(student).items()
-    }
+    rows = {row: _of_runs(row, runs) for row, runs in findings.of(student).items()}
 
     def aware(name: str) -> tuple[RepeatAware, ...]:
         return (findings.repeat_aware[name],) if name in findings.repeat_aware else ()
@@ -99,6 +98,11 @@ def lineup(findings: Findings, student: str) -> dict[str, Entry]:
     ]
     order = ("ensemble", "teacher", "floor")
     return rows | {one.name: one for one in sorted(others, key=lambda one: order.index(one.kind))}
+
+
+def _of_runs(row: str, runs: Sequence[RunFinding]) -> Entry:
+    ranks = tuple(run.ranks for run in runs)
+    return Entry(row, runs[0].meaning, "student", ranks, _repeat_aware(runs), sum(run.cut_short for run in runs))
 
 
 def best_single(entries: Lineup, protocol: Masking) -> str | None:

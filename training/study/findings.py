@@ -53,6 +53,8 @@ class RunFinding:
     """Unmasked ranks with an offset on what was seen; None: not measured."""
     device: str = ""
     """What it was trained on; empty: not known."""
+    cut_short: bool = False
+    """The limit of epochs ended the training before patience did: what more would have brought is not known."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", _checked_ranks(self.ranks, self.label))

@@ -60,6 +60,9 @@ class RowReport(Config):
     repeat_aware: dict[str, Statistic] | None = None
     """Unmasked, with an offset on what was seen, fitted on the calibration half of validation; `offset` among them.
     None: not measured."""
+    cut_short: int = 0
+    """Of the seeds, those whose training was ended by its limit of epochs and not by patience. In a report from before
+    this was told: 0."""
 
 
 class StudentReport(Config):
@@ -176,6 +179,7 @@ def _row(entry: Entry) -> RowReport:
             for protocol, seeds in found.items()
         },
         repeat_aware=_repeat_aware(entry),
+        cut_short=entry.cut_short,
     )
 
 

@@ -20,6 +20,7 @@ from training.study.comparisons import (
     TO_CLEAR,
     Difference,
 )
+from training.study.findings import ENSEMBLE
 from training.study.groups import GroupGain
 from training.study.significance import Estimate, Share
 
@@ -65,6 +66,7 @@ class Evidence:
 def verdicts(evidence: Evidence) -> tuple[Verdict, ...]:
     """Every criterion that is asked of this student under this protocol."""
     found = [
+        _more(evidence, ENSEMBLE, (BASE,), "the teachers together (C6) know more than A0: the interval is above 0"),
         _more(evidence, FULL, (PLAIN_MEAN,), "A7 is better than A4: the interval is above 0"),
         _at_least(evidence),
         _single_over_base(evidence),

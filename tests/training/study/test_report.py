@@ -21,6 +21,12 @@ def test_a_line_is_the_mean_and_spread_of_its_seeds(findings: Findings, made: Re
     assert set(row.metrics["unmasked"]) == set(METRICS)
 
 
+def test_of_how_many_seeds_the_end_is_not_known(findings: Findings) -> None:
+    runs = tuple(replace(one, cut_short=one.row == "A0" and one.seed != 1) for one in findings.runs)
+    student = report(replace(findings, runs=runs), QUICK).students[0]
+    assert {row.name: row.cut_short for row in student.rows if row.cut_short} == {"A0": 2}
+
+
 def test_references_never_hide(findings: Findings, made: Report) -> None:
     for student in made.students:
         assert {row.name for row in student.rows} == set(findings.of(student.student)) | set(findings.references)

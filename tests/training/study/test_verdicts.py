@@ -13,6 +13,7 @@ SURE, UNSURE, LOSS = (0.01, 0.002, 0.018), (0.004, -0.003, 0.011), (-0.01, -0.01
 GOOD = {("A7", "A4"): SURE, ("A4", "A2"): UNSURE, ("A1", "A0"): UNSURE, ("A2", "A0"): SURE, ("A7", "A0"): SURE}
 GOOD |= {("A7", control): SURE for control in ("C1", "C2", "C3", "C4", "C5")} | {("C3", "A0"): LOSS}
 GOOD |= {
+    ("C6", "A0"): SURE,
     ("C7", "C10"): SURE,
     ("C7", "A0"): UNSURE,
     ("C9", "A0"): UNSURE,
@@ -20,6 +21,7 @@ GOOD |= {
     ("A7", "last-item Markov"): SURE,
 }
 PLACES = (
+    "something to teach",
     "more",
     "at least",
     "single",
@@ -81,6 +83,7 @@ def test_all_hold_where_all_is_well() -> None:
 @pytest.mark.parametrize(
     ("name", "pair", "figures"),
     [
+        ("something to teach", ("C6", "A0"), UNSURE),
         ("more", ("A7", "A4"), UNSURE),
         ("more", ("A7", "A4"), LOSS),
         ("at least", ("A4", "A2"), LOSS),
@@ -104,6 +107,7 @@ def test_each_fails_for_its_own_reason(name: str, pair: tuple[str, str], figures
 @pytest.mark.parametrize(
     ("name", "pair"),
     [
+        ("something to teach", ("C6", "A0")),
         ("more", ("A7", "A4")),
         ("at least", ("A4", "A2")),
         ("nowhere", ("A7", "A0")),
@@ -156,8 +160,8 @@ def test_near_to_what_is_published(base: float, *, holds: bool) -> None:
 
 
 def test_of_other_students_no_share_and_no_published_figure_is_asked() -> None:
-    assert tuple(judged(student="gru4rec")) == PLACES[:10]
-    assert len(verdicts(Evidence("sasrec", "masked", (), (), None, None, None))) == 11
+    assert tuple(judged(student="gru4rec")) == PLACES[:11]
+    assert len(verdicts(Evidence("sasrec", "masked", (), (), None, None, None))) == 12
 
 
 @pytest.mark.parametrize(
