@@ -7,7 +7,16 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from benchmarks.study_summary import MAIN_STUDENT, by_popularity, by_student, fell_apart, left_open, summary, trained
+from benchmarks.study_summary import (
+    MAIN_STUDENT,
+    at_their_limit,
+    by_popularity,
+    by_student,
+    fell_apart,
+    left_open,
+    summary,
+    trained,
+)
 from training.evaluation.ranking import Masking
 from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN, TO_CLEAR
 from training.study.findings import ENSEMBLE
@@ -120,7 +129,8 @@ def _section(name: str, report: Report) -> Iterable[str]:
     if name in SAID:
         yield f"{SAID[name]}\n"
     yield f"{report.users:,} test users, teachers {', '.join(report.teachers)}. {left_open(report)}"
-    yield f"{trained(report)}\n"
+    yield trained(report)
+    yield f"{at_their_limit(report)}\n"
     for student in sorted(report.students, key=lambda one: one.student != MAIN_STUDENT):
         yield from _student(student)
     main = [one for one in report.verdicts if one.student == MAIN_STUDENT]

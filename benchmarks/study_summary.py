@@ -86,6 +86,21 @@ def trained(report: Report) -> str:
     return f"SASRec {taught}" + ("." if alone == taught else f"; without teachers {alone}.")
 
 
+def at_their_limit(report: Report) -> str:
+    """The rows whose every seed ran to its limit of epochs; empty: there are none."""
+    config = StudyConfig.model_validate(report.recipe)
+    told = {
+        student.student: [
+            one.row
+            for one in student.costs
+            if (one.epochs or 0) >= config.recipe(student.student, study_row(one.row)).fit.epochs
+        ]
+        for student in report.students
+    }
+    found = "; ".join(f"{name} {', '.join(rows)}" for name, rows in told.items() if rows)
+    return f"Every seed ran to its limit of epochs, and what more would bring is not known: {found}." if found else ""
+
+
 def _steps(fit: FitConfig) -> str:
     average = f", weights averaged over {1 / (1 - fit.averaging):.0f} steps" if fit.averaging else ""
     return (

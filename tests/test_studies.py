@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks.studies import PLANS, recipes
 from benchmarks.study_page import page_text, stored
-from benchmarks.study_summary import by_popularity, by_student, left_open, trained
+from benchmarks.study_summary import at_their_limit, by_popularity, by_student, left_open, trained
 from benchmarks.teachers import TARGETS
 from training.distillation.rows import ROWS
 from training.study.config import StudyConfig
@@ -86,6 +87,14 @@ def test_how_it_was_trained_is_told_with_teachers_and_without(reports: dict[str,
     assert said.endswith(
         "without teachers in steps of 0.001 over 8,192 rows, for at most 40 epochs, and until 5 have brought nothing."
     )
+
+
+def test_rows_that_ran_to_their_limit_of_epochs_are_told(reports: dict[str, Report]) -> None:
+    report = reports["online_retail"]
+    assert at_their_limit(report).endswith(": deepfm A0, A1, A4, A7, A16.")
+    recipe = json.loads(json.dumps(report.recipe))
+    recipe["students"]["deepfm"]["fit"]["epochs"] += 1
+    assert at_their_limit(report.model_copy(update={"recipe": recipe})) == ""
 
 
 def test_where_the_gain_lies_is_told_of_the_groups_that_a_report_has(reports: dict[str, Report]) -> None:
