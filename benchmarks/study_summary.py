@@ -87,18 +87,26 @@ def trained(report: Report) -> str:
 
 
 def at_their_limit(report: Report) -> str:
-    """The rows whose every seed ran to its limit of epochs; empty: there are none."""
+    """The rows whose every seed used all its epochs, in a report that does not tell which seeds were cut short.
+
+    A mean number of epochs shows no single seed. Empty: there are none.
+    """
     config = StudyConfig.model_validate(report.recipe)
     told = {
         student.student: [
             one.row
             for one in student.costs
-            if (one.epochs or 0) >= config.recipe(student.student, study_row(one.row)).fit.epochs
+            if _untold(student.row(one.row))
+            and (one.epochs or 0) >= config.recipe(student.student, study_row(one.row)).fit.epochs
         ]
         for student in report.students
     }
     found = "; ".join(f"{name} {', '.join(rows)}" for name, rows in told.items() if rows)
-    return f"Every seed ran to its limit of epochs, and what more would bring is not known: {found}." if found else ""
+    return f"Every seed used all its epochs, and whether more would help is not known: {found}." if found else ""
+
+
+def _untold(row: RowReport | None) -> bool:
+    return row is not None and row.cut_short is None
 
 
 def _steps(fit: FitConfig) -> str:

@@ -93,8 +93,20 @@ def test_rows_that_ran_to_their_limit_of_epochs_are_told(reports: dict[str, Repo
     report = reports["online_retail"]
     assert at_their_limit(report).endswith(": deepfm A0, A1, A4, A7, A16.")
     recipe = json.loads(json.dumps(report.recipe))
+    recipe["alone"]["deepfm"] = {"fit": {"epochs": 99}}
+    assert at_their_limit(report.model_copy(update={"recipe": recipe})).endswith(": deepfm A1, A4, A7, A16.")
     recipe["students"]["deepfm"]["fit"]["epochs"] += 1
     assert at_their_limit(report.model_copy(update={"recipe": recipe})) == ""
+
+
+def test_what_is_told_of_each_seed_or_not_known_is_not_told_of_their_mean(reports: dict[str, Report]) -> None:
+    report = reports["online_retail"]
+    (deepfm,) = (one for one in report.students if one.student == "deepfm")
+    told = tuple(row.model_copy(update={"cut_short": 1}) for row in deepfm.rows)
+    unknown = tuple(one.model_copy(update={"epochs": None}) for one in deepfm.costs)
+    for changed in ({"rows": told}, {"costs": unknown}):
+        assert at_their_limit(report.model_copy(update={"students": (deepfm.model_copy(update=changed),)})) == ""
+    assert at_their_limit(report.model_copy(update={"students": (deepfm,)})) != ""
 
 
 def test_where_the_gain_lies_is_told_of_the_groups_that_a_report_has(reports: dict[str, Report]) -> None:

@@ -80,7 +80,10 @@ class ClusterServers:
         wait_until(lambda: "master_link_status:up" in self._info(REPLICA))
 
     def wait_until_whole(self) -> None:
-        """Until every primary node knows of every slot, and goes on to: who slept finds itself alone a look later."""
+        """Until every primary node knows of every slot, and goes on to.
+
+        A node that slept may still call itself well, and take the others for lost at its next look.
+        """
         wait_until(lambda: all(self._is_whole(node) for node in range(3)), lasting_seconds=SETTLED_SECONDS)
 
     def _is_whole(self, node: int) -> bool:
@@ -94,13 +97,15 @@ class ClusterServers:
 
 
 def wait_until(is_so: Callable[[], bool], lasting_seconds: float = 0.0) -> None:
-    """Until it has been so for that long."""
+    """Until it has been so, at every look, for that long."""
     deadline = time.monotonic() + WAIT_SECONDS
-    since = time.monotonic()
-    while not (so := is_so()) or time.monotonic() - since < lasting_seconds:
-        now = time.monotonic()
+    since: float | None = None
+    while True:
+        so, now = is_so(), time.monotonic()  # one slow look proves no time
+        since = (now if since is None else since) if so else None
+        if since is not None and now - since >= lasting_seconds:
+            return
         assert now < deadline, "the cluster did not come to that"
-        since = since if so else now
         time.sleep(0.02)
 
 

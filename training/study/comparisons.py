@@ -62,8 +62,8 @@ class Entry:
     seeds: tuple[RanksByProtocol, ...]
     repeat_aware: tuple[RepeatAware, ...] = ()
     """One a seed; empty: not measured."""
-    cut_short: int = 0
-    """Of the seeds, those that their limit of epochs ended."""
+    cut_short: int | None = None
+    """Of the seeds, those that their limit of epochs ended; None: nothing was trained here."""
 
     def values(self, protocol: Masking, metric: str) -> NDArray[np.float64]:
         """What each user adds to the metric, the mean over seeds: float64[E]."""

@@ -60,9 +60,9 @@ class RowReport(Config):
     repeat_aware: dict[str, Statistic] | None = None
     """Unmasked, with an offset on what was seen, fitted on the calibration half of validation; `offset` among them.
     None: not measured."""
-    cut_short: int = 0
-    """Of the seeds, those whose training was ended by its limit of epochs and not by patience. In a report from before
-    this was told: 0."""
+    cut_short: int | None = None
+    """Of the seeds, those whose training was ended by its limit of epochs and not by patience. None: of a reference, or
+    in a report from before this was told."""
 
 
 class StudentReport(Config):

@@ -1,4 +1,7 @@
-"""The study's criteria of success, set before it began, and whether what was measured meets them."""
+"""The study's criteria of success, and whether what was measured meets them.
+
+They were set before it began, but for the first, which says whether there was anything to gain (decision 28).
+"""
 
 from __future__ import annotations
 

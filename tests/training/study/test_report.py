@@ -25,6 +25,8 @@ def test_of_how_many_seeds_the_end_is_not_known(findings: Findings) -> None:
     runs = tuple(replace(one, cut_short=one.row == "A0" and one.seed != 1) for one in findings.runs)
     student = report(replace(findings, runs=runs), QUICK).students[0]
     assert {row.name: row.cut_short for row in student.rows if row.cut_short} == {"A0": 2}
+    assert {row.cut_short for row in student.rows if row.kind == "student" and row.name != "A0"} == {0}
+    assert {row.cut_short for row in student.rows if row.kind != "student"} == {None}
 
 
 def test_references_never_hide(findings: Findings, made: Report) -> None:

@@ -69,7 +69,7 @@ def test_what_its_limit_of_epochs_ended_is_told(found: Report, plan: Plan) -> No
 
     assert cut(2, epochs=3, patience=2)  # one epoch in vain, and patience for another
     assert not cut(2, epochs=3, patience=1)
-    assert not cut(2, epochs=4, patience=1)
+    assert not cut(2, epochs=4, patience=2)  # as after a kill: neither ended it
     assert not cut(1, epochs=3, patience=2)
 
 

@@ -181,6 +181,7 @@ def test_in_a_made_up_world_of_known_gains_the_truth_is_told(findings: Findings,
     del findings
     told = [one for one in made.verdicts if (one.student, one.protocol) == ("sasrec", "unmasked")]
     holds = {name: one.holds for name, one in zip(PLACES, told, strict=True)}
+    assert holds["something to teach"] is True
     assert holds["single"] is True
     assert holds["nowhere"] is True
     assert holds["shuffled"] is True
