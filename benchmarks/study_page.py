@@ -202,6 +202,9 @@ def _criteria(found: Sequence[Verdict]) -> Iterable[str]:
 def _costs(report: Report) -> Iterable[str]:
     held = "; ".join(f"{one.teacher} {one.bytes / 1e6:.1f} MB, {one.seconds:.0f} s" for one in report.knowledge)
     yield f"- The teachers' memory, and gathering it: {held}."
+    early = ", ".join(one.teacher for one in report.knowledge if one.cut_short)
+    if early:
+        yield f"- Teachers that were ended by their limit of epochs, and may know less than they could: {early}."
     for student in report.students:
         of = {one.row: one for one in student.costs}
         if BASE in of and student.latency_ms is not None:

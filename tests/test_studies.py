@@ -70,6 +70,15 @@ def test_a_row_whose_training_was_cut_short_says_so(reports: dict[str, Report]) 
     assert "| A0, no distillation (1 of 3 seeds cut short) |" in text
 
 
+def test_teachers_that_were_cut_short_are_named(reports: dict[str, Report]) -> None:
+    name, first = next(iter(reports.items()))
+    assert "may know less than they could" not in page_text({name: first})
+    held = tuple(one.model_copy(update={"cut_short": number < 2}) for number, one in enumerate(first.knowledge))
+    early = ", ".join(one.teacher for one in held[:2])
+    text = page_text({name: first.model_copy(update={"knowledge": held})})
+    assert f"ended by their limit of epochs, and may know less than they could: {early}.\n" in text
+
+
 def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> None:
     whole = reports["amazon_office_2014_three_teachers"]
     assert "A16" not in left_open(whole), "the row of a fourth teacher"

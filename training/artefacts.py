@@ -115,6 +115,9 @@ class ModelRecord(Config):
     parameters: int
     curve: tuple[CurvePoint, ...]
     best_epoch: int
+    cut_short: bool | None = None
+    """Ended by its limit of epochs, where patience would have gone on; of several stages, any of them. None: not
+    noted."""
     seconds: float
     """Wall time of the training."""
     device: str = ""

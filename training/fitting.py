@@ -55,6 +55,10 @@ class FitConfig(Config):
         """The device to train on."""
         return pick_device(self.device)
 
+    def cuts_short(self, trained: int, best_epoch: int) -> bool:
+        """Whether a training of so many epochs ends by its limit, where patience would have gone on."""
+        return trained >= self.epochs and trained - best_epoch < self.patience
+
 
 @dataclass(frozen=True)
 class StepLoss:
@@ -101,6 +105,8 @@ class Fitted:
     seconds: float
     device: str = ""
     """Where the last epoch was trained."""
+    cut_short: bool = False
+    """Ended by its limit of epochs, where patience would have gone on; of several stages, any of them."""
 
     @property
     def best(self) -> CurvePoint:
@@ -202,7 +208,8 @@ def fit(task: Task, config: FitConfig, folder: Path) -> Fitted:
     task.model.load_state_dict(run.best)
     task.model.eval()
     seconds = sum(point.seconds for point in run.curve)
-    return Fitted(tuple(run.curve), run.best_epoch, seconds, device_name(run.device))
+    cut_short = config.cuts_short(len(run.curve), run.best_epoch)
+    return Fitted(tuple(run.curve), run.best_epoch, seconds, device_name(run.device), cut_short)
 
 
 def forget(folder: Path) -> None:

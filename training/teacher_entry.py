@@ -42,6 +42,9 @@ class TeacherEntry(Config):
     seconds: float
     optimism: float = 0.0
     """delta_m: how much surer it is, in mean ln p(y), of train rows than of rows that it never met."""
+    cut_short: bool | None = None
+    """Its fine-tuning was ended by its limit of epochs, where patience would have gone on. None: not noted, or not
+    trained in epochs."""
     ease: EaseLink | None = None
     """How scores become probabilities, of a teacher that is no pair of towers; None: cosines over a temperature."""
 

@@ -79,6 +79,8 @@ def test_the_steps_lead_from_data_to_numbers(markov: Dataset, recipes: tuple[Pat
         assert result.exit_code == 0, result.output
         assert result.stdout == ""  # standard output is for results
         assert str(step[step.index("--out") + 1]) in result.stderr.replace("\n", "")
+        told = "may have gone on learning" in result.stderr.replace("\n", " ")
+        assert told == (step[0] in {"finetune", "distill"}), "one epoch is all that they were given"
     found = json.loads(run("evaluate", out, fitted, "--data", data, "--json").stdout)
     assert list(found)[:2] == [str(out), str(fitted)]
     shown = run("evaluate", out, "--data", data, "--no-floors")

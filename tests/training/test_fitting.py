@@ -148,21 +148,24 @@ def test_forgotten_is_forgotten(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "epochs_run", "best"),
+    ("values", "epochs_run", "best", "cut_short"),
     [
-        ([0.1, 0.3, 0.2, 0.25, 0.9, 0.9], 4, 2),  # two in a row brought nothing
-        ([0.1, 0.1, 0.1, 0.9, 0.9, 0.9], 3, 1),  # equal is no better
-        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 6, 6),
-        ([0.5, 0.4, 0.6, 0.1, 0.1, 0.9], 5, 3),
+        ([0.1, 0.3, 0.2, 0.25, 0.9, 0.9], 4, 2, False),  # two in a row brought nothing
+        ([0.1, 0.1, 0.1, 0.9, 0.9, 0.9], 3, 1, False),  # equal is no better
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 6, 6, True),
+        ([0.1, 0.2, 0.3, 0.4, 0.6, 0.5], 6, 5, True),  # one in vain, and patience for another
+        ([0.1, 0.2, 0.3, 0.6, 0.5, 0.5], 6, 4, False),  # patience and limit at once
+        ([0.5, 0.4, 0.6, 0.1, 0.1, 0.9], 5, 3, False),
     ],
 )
 def test_training_stops_when_patience_ends_and_leaves_the_best_weights(
-    tmp_path: Path, values: list[float], epochs_run: int, best: int
+    tmp_path: Path, values: list[float], epochs_run: int, best: int, *, cut_short: bool
 ) -> None:
     regression = Regression(values=values)
     fitted = fit(regression.task, CONFIG.model_copy(update={"patience": 2}), tmp_path)
     assert [point.validation for point in fitted.curve] == values[:epochs_run]
     assert fitted.best_epoch == best
+    assert fitted.cut_short == cut_short
     assert same_weights(regression.model.state_dict(), regression.validated[best - 1])
     assert not regression.model.training
 

@@ -117,6 +117,7 @@ def _record(
         parameters=student.parameters_count,
         curve=fitted.curve,
         best_epoch=fitted.best_epoch,
+        cut_short=fitted.cut_short,
         seconds=fitted.seconds,
         device=fitted.device,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,

@@ -36,6 +36,8 @@ class KnowledgeReport(Config):
     """On disk."""
     seconds: float
     """To gather, once for all students and rows."""
+    cut_short: bool | None = None
+    """Its training was ended by its limit of epochs, and it may know less than it could; None: not noted."""
 
 
 def row_costs(runs: Mapping[str, Sequence[RunFinding]]) -> tuple[RowCost, ...]:
@@ -46,7 +48,10 @@ def row_costs(runs: Mapping[str, Sequence[RunFinding]]) -> tuple[RowCost, ...]:
 
 def knowledge_reports(knowledge: Sequence[KnowledgeCost]) -> tuple[KnowledgeReport, ...]:
     """As measured."""
-    return tuple(KnowledgeReport(teacher=one.teacher, bytes=one.bytes, seconds=one.seconds) for one in knowledge)
+    return tuple(
+        KnowledgeReport(teacher=one.teacher, bytes=one.bytes, seconds=one.seconds, cut_short=one.cut_short)
+        for one in knowledge
+    )
 
 
 def _cost(row: str, runs: Sequence[RunFinding], base: float) -> RowCost:

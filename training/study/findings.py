@@ -93,6 +93,8 @@ class KnowledgeCost:
     """On disk."""
     seconds: float
     """To gather."""
+    cut_short: bool | None = None
+    """Its training was ended by its limit of epochs, where patience would have gone on; None: not noted."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from training.distillation.self_teacher import load_any_teacher
 from training.evaluation.ranking import PROTOCOLS, ranks_by_protocol
 from training.evaluation.repeat_offset import RepeatAware, repeat_aware
 from training.evaluation.scoring import scorer_of
-from training.fitting import STATE, FitConfig
+from training.fitting import STATE
 from training.knowledge import gather
 from training.students.base import Student
 from training.study.findings import RanksByProtocol, RunFinding
@@ -139,16 +139,10 @@ def finding(run: Run, teachers: int) -> RunFinding:
         parameters=record.parameters,
         peak_memory_mb=record.peak_memory_mb,
         device=record.device,
-        cut_short=cut_short(record, run.recipe.fit),
+        cut_short=run.recipe.fit.cuts_short(len(record.curve), record.best_epoch),
         weights=weights,
         weight_sample=sample,
     )
-
-
-def cut_short(record: ModelRecord, fit: FitConfig) -> bool:
-    """Whether a training was ended by its limit of epochs, and patience would have gone on."""
-    trained = len(record.curve)
-    return trained >= fit.epochs and trained - record.best_epoch < fit.patience
 
 
 def _weights(

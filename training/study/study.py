@@ -26,6 +26,7 @@ from training.study.page import write_page
 from training.study.references import names, references
 from training.study.report import Report, report
 from training.study.runs import SELF_TAUGHT, Run, carry_out, finding
+from training.teacher_entry import TeacherEntry
 
 RUNS = "runs"
 
@@ -124,10 +125,14 @@ def findings(
         target_popularity=count[interactions.item[rows]].astype(np.int64),
         references=plain,
         repeat_aware=aware,
-        knowledge=tuple(KnowledgeCost(name, one.entry.bytes, one.entry.seconds) for name, one in costs),
+        knowledge=tuple(_cost(name, one.entry) for name, one in costs),
         published=config.published,
         config=config.model_dump(mode="json"),
     )
+
+
+def _cost(name: str, entry: TeacherEntry) -> KnowledgeCost:
+    return KnowledgeCost(name, entry.bytes, entry.seconds, entry.cut_short)
 
 
 def latencies(dataset: Dataset, runs: Sequence[Run]) -> dict[str, float]:

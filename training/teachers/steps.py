@@ -191,7 +191,13 @@ def _joined(first: Fitted, then: Fitted) -> Fitted:
         one.model_copy(update={"epoch": one.epoch + len(first.curve)}) for one in then.curve
     )
     best = then.best_epoch + len(first.curve) if then.best.validation >= first.best.validation else first.best_epoch
-    return replace(first, curve=first.curve + moved, best_epoch=best, seconds=first.seconds + then.seconds)
+    return replace(
+        first,
+        curve=first.curve + moved,
+        best_epoch=best,
+        seconds=first.seconds + then.seconds,
+        cut_short=first.cut_short or then.cut_short,
+    )
 
 
 def _record(
@@ -210,6 +216,7 @@ def _record(
         parameters=model.parameters_count,
         curve=fitted.curve,
         best_epoch=fitted.best_epoch,
+        cut_short=fitted.cut_short,
         seconds=fitted.seconds,
         device=fitted.device,
     )

@@ -77,7 +77,8 @@ class World:
             target_popularity=np.floor(np.exp(self._draw.normal(3, 1.3, self.users))).astype(np.int64),
             references={name: self.ranks(lift, 0.9 if name == ENSEMBLE else 1.2) for name, lift in REFERENCES.items()},
             knowledge=tuple(
-                KnowledgeCost(name, 40_000_000 * (k + 1), 30.0 * (k + 1)) for k, name in enumerate(TEACHERS)
+                KnowledgeCost(name, 40_000_000 * (k + 1), 30.0 * (k + 1), (True, False, None)[k])
+                for k, name in enumerate(TEACHERS)
             ),
             latency_ms={"sasrec": 0.42},
             config={"seeds": seeds, "students": list(students), "fit": {"epochs": 60, "patience": 10}},

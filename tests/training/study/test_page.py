@@ -79,6 +79,9 @@ def test_the_page_says_every_figure_of_the_report(written: Path, made: Report) -
     for verdict in made.verdicts:
         assert verdict.text in said
     assert all(one.teacher in said for one in made.knowledge)
+    short = [one.teacher for one in made.knowledge if f"{one.teacher}cut short" in said]
+    assert short == [one.teacher for one in made.knowledge if one.cut_short]
+    assert "it may know less than it could" in said
 
 
 def test_verdicts_come_before_all_else(written: Path) -> None:

@@ -108,6 +108,7 @@ def test_costs_are_against_a0(findings: Findings, made: Report) -> None:
     assert costs["A0"].relative_seconds == 1
     assert (costs["A7"].epochs, costs["A7"].parameters, costs["A7"].peak_memory_mb) == (30, 382_000, 500)
     assert [one.bytes for one in made.knowledge] == [40_000_000, 80_000_000, 120_000_000]
+    assert [one.cut_short for one in made.knowledge] == [True, False, None]
     assert [one.latency_ms for one in made.students] == [0.42, None]
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from training.artefacts import RECORD, ArtefactCorrupt, ArtefactMismatch, ArtefactMissing, read_record
 from training.dataset import Dataset
 from training.evaluation.selection import evenly, validation_ndcg
-from training.fitting import STATE
+from training.fitting import STATE, FitConfig
 from training.lineage import lineage_of
 from training.teachers.steps import finetune, load_teacher, pretrain
 from training.teachers.unisrec_kind import UniSRecKind, UniSRecRecipe
@@ -131,6 +131,20 @@ def test_what_a_teacher_was_started_from_is_told(
     assert read_record(text_teacher).started_from == ""
     record = finetune(UniSRecKind(), markov, teacher_recipe, tmp_path, pretrained)
     assert record.started_from == read_record(pretrained).weights_sha256
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 0), (0, 1), (0, 0)])
+def test_a_stage_that_was_cut_short_is_noted(
+    markov: Dataset, teacher_recipe: UniSRecRecipe, tmp_path: Path, first: int, then: int
+) -> None:
+    def stage(short: int) -> FitConfig:
+        """One epoch, or steps so small that the second brings nothing."""
+        size = {"epochs": 1} if short else {"epochs": 9, "patience": 1, "learning_rate": 1e-12}
+        return teacher_recipe.finetune.fit.model_copy(update=size)
+
+    settings = teacher_recipe.finetune.model_copy(update={"fit": stage(first), "ids": stage(then)})
+    recipe = with_ids(teacher_recipe).model_copy(update={"finetune": settings})
+    assert finetune(UniSRecKind(), markov, recipe, tmp_path).cut_short == bool(first or then)
 
 
 def test_few_validation_users_can_stop_a_training(
