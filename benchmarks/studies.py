@@ -1,7 +1,7 @@
 """The studies of the documentation: every row of distillation on four real data sets, stored, and told on a page.
 
     python -m benchmarks.studies run --set NAME [--build build] [--jobs 2]    gather, then train what is not trained yet
-    python -m benchmarks.studies page                                         docs/studies.md and its picture
+    python -m benchmarks.studies page              docs/studies.md, a page for each study, and their picture
 
 `python -m benchmarks.teachers run` comes before: it prepares the data sets and trains the teachers. Every step goes on
 where it stopped. Results lie in benchmarks/results/studies, one `report.json` for each data set.
@@ -19,7 +19,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.study_page import AS_SERVED, THREE_TEACHERS, write_page
+from benchmarks.study_page import write_page
+from benchmarks.study_words import AS_SERVED, THREE_TEACHERS
 from benchmarks.teachers import STUDIED, TARGETS, TEACHERS, Places
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
@@ -125,7 +126,7 @@ def store(folder: Path, name: str) -> None:
 
 @app.command("page")
 def page() -> None:
-    """Write the page and the pictures."""
+    """Write the pages and their picture."""
     typer.echo(f"written: {write_page(RESULTS, Path('docs'))}")
 
 

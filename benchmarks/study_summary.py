@@ -1,4 +1,4 @@
-"""What the studies say in two tables, and what they leave open: the top of docs/studies.md."""
+"""What the studies say together, in three tables, and what each of them leaves open: docs/studies.md."""
 
 from __future__ import annotations
 

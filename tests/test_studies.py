@@ -1,4 +1,4 @@
-"""The page of the studies says what is stored, and nothing else."""
+"""The pages of the studies say what is stored, and nothing else."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.studies import PLANS, recipes
-from benchmarks.study_page import page_text, stored
+from benchmarks.study_page import page_text, stored, write_page
 from benchmarks.study_summary import at_their_limit, by_popularity, by_student, left_open, trained
+from benchmarks.study_tables import study_text
 from benchmarks.teachers import TARGETS
 from training.distillation.rows import ROWS
 from training.study.config import StudyConfig
@@ -23,9 +24,13 @@ def reports() -> dict[str, Report]:
     return stored(RESULTS)
 
 
-def test_the_page_is_written_from_the_stored_reports(reports: dict[str, Report]) -> None:
+def test_the_pages_are_written_from_the_stored_reports(reports: dict[str, Report]) -> None:
     assert reports
-    assert (DOCS / "studies.md").read_text("utf-8") == page_text(reports), "run: python -m benchmarks.studies page"
+    wanted = {DOCS / "studies.md": page_text(reports)}
+    wanted |= {DOCS / "studies" / f"{name}.md": study_text(name, one) for name, one in reports.items()}
+    for path, text in wanted.items():
+        assert path.read_text("utf-8") == text, "run: python -m benchmarks.studies page"
+    assert {*(DOCS / "studies").iterdir()} == {*wanted} - {DOCS / "studies.md"}
     assert (DOCS / "img" / "studies.png").is_file()
 
 
@@ -47,10 +52,31 @@ def test_a_report_is_of_rows_that_there_are_and_of_several_seeds(reports: dict[s
         assert min(rows[name] for name in ("A0", "A4", "A7")) >= 2, report.dataset
 
 
+def test_every_study_is_in_the_menu(reports: dict[str, Report]) -> None:
+    menu = Path("mkdocs.yml").read_text("utf-8")
+    assert [name for name in reports if f": studies/{name}.md\n" not in menu] == []
+
+
 def test_a_report_that_says_something_else_is_noticed(reports: dict[str, Report]) -> None:
     name, first = next(iter(reports.items()))
-    changed = {**reports, name: first.model_copy(update={"users": first.users + 1})}
-    assert page_text(changed) != (DOCS / "studies.md").read_text("utf-8")
+    changed = first.model_copy(update={"users": first.users + 1})
+    assert study_text(name, changed) != (DOCS / "studies" / f"{name}.md").read_text("utf-8")
+    fewer = {one: report for one, report in reports.items() if one != name}
+    assert page_text(fewer) != (DOCS / "studies.md").read_text("utf-8")
+
+
+def test_the_page_of_a_study_that_is_not_stored_any_more_goes(reports: dict[str, Report], tmp_path: Path) -> None:
+    results, docs = tmp_path / "results", tmp_path / "docs"
+    (docs / "img").mkdir(parents=True)
+    two = {name: one for name, one in reports.items() if name == one.dataset}
+    for name in two:
+        reports[name].write(results / name)
+    write_page(results, docs)
+    gone, *kept = two
+    (results / gone / "report.json").unlink()
+    write_page(results, docs)
+    assert sorted(one.stem for one in (docs / "studies").iterdir()) == sorted(kept)
+    assert gone not in (docs / "studies.md").read_text("utf-8").partition("Written by")[2].replace(f"{gone}_", "")
 
 
 def test_a_row_whose_training_was_cut_short_says_so(reports: dict[str, Report]) -> None:
@@ -65,17 +91,17 @@ def test_a_row_whose_training_was_cut_short_says_so(reports: dict[str, Report]) 
         )
         for one in first.students
     )
-    text = page_text({name: first.model_copy(update={"students": students})})
+    text = study_text(name, first.model_copy(update={"students": students}))
     assert text.count(" of 3 seeds cut short)") == len(students)
     assert "| A0, no distillation (1 of 3 seeds cut short) |" in text
 
 
 def test_teachers_that_were_cut_short_are_named(reports: dict[str, Report]) -> None:
     name, first = next(iter(reports.items()))
-    assert "may know less than they could" not in page_text({name: first})
+    assert "may know less than they could" not in study_text(name, first)
     held = tuple(one.model_copy(update={"cut_short": number < 2}) for number, one in enumerate(first.knowledge))
     early = ", ".join(one.teacher for one in held[:2])
-    text = page_text({name: first.model_copy(update={"knowledge": held})})
+    text = study_text(name, first.model_copy(update={"knowledge": held}))
     assert f"ended by their limit of epochs, and may know less than they could: {early}.\n" in text
 
 
