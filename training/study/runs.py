@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,15 +69,10 @@ class Run:
 
     def _heard(self, record: ModelRecord) -> bool:
         """A cache that was gathered anew makes what was learnt from the old one another thing."""
-        teaching = study_row(self.row).teaching
         if self.row == SELF_TAUGHT:
             alone = read_record(self.base).weights_sha256 if (self.base / RECORD).is_file() else None
             return [one.fingerprint for one in record.teachers] == [alone]
-        if teaching is None or not teaching.needs_knowledge:
-            return True
-        wanted = self.teachers if teaching.only is None else self.teachers[teaching.only : teaching.only + 1]
-        heard = record.teachers
-        return len(heard) == len(wanted) and all(one.is_like(other) for one, other in zip(heard, wanted, strict=True))
+        return hears(record, self.row, self.teachers)
 
     @property
     def base(self) -> Path:
@@ -97,6 +93,16 @@ def carry_out(run: Run) -> None:
         partial, unmasked=ranks["unmasked"], masked=ranks["masked"], aware=aware.ranks, offset=np.array(aware.offset)
     )
     partial.replace(run.folder / RANKS)
+
+
+def hears(record: ModelRecord, row: str, teachers: Sequence[TeacherSource]) -> bool:
+    """Whether a student learnt from those teachers of a cache, `teachers`, whom a row hears."""
+    teaching = study_row(row).teaching
+    if teaching is None or not teaching.needs_knowledge:
+        return True
+    wanted = teachers if teaching.only is None else teachers[teaching.only : teaching.only + 1]
+    heard = record.teachers
+    return len(heard) == len(wanted) and all(one.is_like(other) for one, other in zip(heard, wanted, strict=True))
 
 
 def _student(run: Run, dataset: Dataset) -> Student:

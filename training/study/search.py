@@ -11,7 +11,8 @@ from statistics import fmean
 
 from pydantic import Field, JsonValue
 
-from training.artefacts import RECORD, read_record
+from training.arrays import fingerprint
+from training.artefacts import RECORD, Lineage, ModelRecord, TeacherSource, read_record
 from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.distillation.distill import Assignment, distill
@@ -19,7 +20,10 @@ from training.distillation.recipe import DistillConfig
 from training.evaluation.evaluate import load_model
 from training.evaluation.ranking import Masking
 from training.evaluation.selection import validation_by_protocol
+from training.knowledge import TeacherKnowledge
+from training.lineage import lineage_of
 from training.study.fresh_processes import Work, in_fresh_processes
+from training.study.runs import hears
 
 RESULT = "search.json"
 TRIALS = "trials"
@@ -70,6 +74,8 @@ class Trial(Config):
     by_protocol: dict[Masking, float] = Field(default_factory=dict)
     """The same of the weights that were kept, with what users have seen among the candidates and without: recipes that
     push down what was seen win the first and may lose the second. Empty in results of before it was told."""
+    weights_sha256: str = ""
+    """Of the student that it tells of; empty in results of before it was noted."""
 
 
 class SearchResult(Config):
@@ -94,22 +100,50 @@ class SearchPlan:
     jobs: int = 1
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """What all trials of a search have in common: of another row, other teachers or other data it is none of them."""
+
+    assignment: Assignment
+    teachers: tuple[TeacherSource, ...]
+    """Of the whole cache."""
+    data: Lineage
+
+    @classmethod
+    def of(cls, assignment: Assignment, dataset: Dataset) -> _Lesson:
+        cache = assignment.knowledge
+        known = TeacherKnowledge.read(cache, dataset).teachers if cache is not None else ()
+        return cls(assignment, tuple(one.entry.source for one in known), lineage_of(dataset))
+
+    def folder(self, recipe: DistillConfig) -> str:
+        """The name of a trial's folder."""
+        who = {one.name: one.model_dump_json() for one in self.teachers}
+        what = {"student": self.assignment.family, "row": self.assignment.row, "data": self.data.hash}
+        return fingerprint({"recipe": recipe.hash, **what, **who})[:16]
+
+    def learnt_by(self, record: ModelRecord) -> bool:
+        """Whether a student learnt this."""
+        same = (record.name, record.row, record.data) == (self.assignment.family, self.assignment.row, self.data)
+        return same and hears(record, self.assignment.row, self.teachers)
+
+
 def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     """Train every point that is not trained yet, and say which is best on validation.
 
     Raises:
         ConfigError: a point that is no recipe, or a training that failed; its log is named.
+        ArtefactError: the knowledge is not of the data set.
     """
     points = config.points()
     recipes = [config.recipe(point) for point in points]  # all are checked before time is spent
-    folders = _folders(plan.out / TRIALS, recipes)
+    dataset = Dataset.read(plan.data)
+    folders = _folders(plan.out / TRIALS, recipes, _Lesson.of(plan.assignment, dataset))
     works = [
         Work(f"{point}", folder, partial(_train, plan, recipe, folder))
         for point, recipe, folder in zip(points, recipes, folders, strict=True)
         if not (folder / RECORD).is_file()
     ]
     in_fresh_processes("search", works, plan.jobs, done_before=len(recipes) - len(works))
-    dataset = Dataset.read(plan.data)
     trials = sorted(_trials(points, folders, dataset), key=lambda one: -one.validation)
     result = SearchResult(
         student=plan.assignment.family,
@@ -122,11 +156,13 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     return result
 
 
-def _folders(trials: Path, recipes: Sequence[DistillConfig]) -> list[Path]:
-    """Of each recipe: where what it made lies, also if an older version, whose recipes had fewer parts, named it."""
-    made = [(one.parent, read_record(one.parent)) for one in sorted(trials.glob(f"*/{RECORD}"))]
+def _folders(trials: Path, recipes: Sequence[DistillConfig], lesson: _Lesson) -> list[Path]:
+    """Of each recipe: where what it made lies, also if an older version, which named it otherwise, put it there."""
+    found = [(one.parent, read_record(one.parent)) for one in sorted(trials.glob(f"*/{RECORD}"))]
+    made = [(folder, record) for folder, record in found if lesson.learnt_by(record)]
     return [
-        _folder(trials / recipe.hash[:16], [one for one, record in made if recipe.made(record)]) for recipe in recipes
+        _folder(trials / lesson.folder(recipe), [folder for folder, record in made if recipe.made(record)])
+        for recipe in recipes
     ]
 
 
@@ -154,11 +190,15 @@ def _train(plan: SearchPlan, recipe: DistillConfig, folder: Path) -> None:
 def _trials(points: Sequence[dict[str, JsonValue]], folders: Sequence[Path], dataset: Dataset) -> Iterator[Trial]:
     for point, folder in zip(points, folders, strict=True):
         told = folder / TRIAL
-        if not told.is_file():
+        if not told.is_file() or _told(told).weights_sha256 != read_record(folder).weights_sha256:
             unfinished = told.with_suffix(".partial")
             unfinished.write_text(_trial(point, folder, dataset).model_dump_json(indent=1) + "\n", encoding="utf-8")
             unfinished.replace(told)  # whole, or not there: a search that is killed here goes on
-        yield Trial.model_validate_json(told.read_bytes()).model_copy(update={"point": point})
+        yield _told(told).model_copy(update={"point": point})
+
+
+def _told(path: Path) -> Trial:
+    return Trial.model_validate_json(path.read_bytes())
 
 
 def _trial(point: dict[str, JsonValue], folder: Path, dataset: Dataset) -> Trial:
@@ -170,4 +210,5 @@ def _trial(point: dict[str, JsonValue], folder: Path, dataset: Dataset) -> Trial
         best_epoch=best.epoch,
         seconds=record.seconds,
         by_protocol=validation_by_protocol(load_model(folder, dataset), dataset),
+        weights_sha256=record.weights_sha256,
     )

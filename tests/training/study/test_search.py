@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from training.artefacts import RECORD
+from training.artefacts import RECORD, read_record
 from training.causal_encoder import CausalEncoderConfig
 from training.config import ConfigError
 from training.dataset import Dataset
@@ -11,7 +11,9 @@ from training.distillation.distill import Assignment, load_student
 from training.distillation.recipe import DistillConfig
 from training.evaluation.selection import selection_half, validation_ndcg
 from training.fitting import FitConfig
-from training.study.search import RESULT, SearchConfig, SearchPlan, SearchResult, Trial, best_point, search
+from training.knowledge import gather
+from training.study.search import RESULT, TRIAL, SearchConfig, SearchPlan, SearchResult, Trial, best_point, search
+from training.teachers.steps import load_teacher
 
 
 @pytest.fixture
@@ -50,9 +52,14 @@ def test_validation_decides_and_what_is_done_is_not_done_again(
     assert [one.point["fit.learning_rate"] for one in found.trials] == [1e-2, 1e-6]
     assert found.trials[0].validation > found.trials[1].validation
     rows = selection_half(markov.split.validation)
+    trained = {
+        DistillConfig.from_values(read_record(one).recipe, one.name).hash: one
+        for one in (tmp_path / "trials").iterdir()
+    }
     for one in found.trials:
         assert one.by_protocol["unmasked"] == pytest.approx(one.validation)  # by which the epoch was picked
-        student, _ = load_student(tmp_path / "trials" / config.recipe(one.point).hash[:16], markov)
+        student, record = load_student(trained[config.recipe(one.point).hash], markov)
+        assert one.weights_sha256 == record.weights_sha256
         assert one.by_protocol["masked"] == validation_ndcg(student, markov, rows, "masked")
     assert found.trials[0].by_protocol["masked"] != found.trials[0].by_protocol["unmasked"]
     assert SearchResult.model_validate_json((tmp_path / RESULT).read_bytes()) == found
@@ -66,6 +73,34 @@ def test_validation_decides_and_what_is_done_is_not_done_again(
         folder.rename(folder.with_name(f"older-{folder.name}"))
     assert search(plan, config) == found
     assert all(one.name.startswith("older-") for one in (tmp_path / "trials").iterdir())
+
+
+def test_a_trial_of_another_row_or_of_other_teachers_is_another_trial(
+    markov: Dataset, base: DistillConfig, both_known: Path, text_teacher: Path, tmp_path: Path
+) -> None:
+    config = SearchConfig(base=base, grid={"fit.learning_rate": [1e-2]})
+    fewer = tmp_path / "fewer"
+    gather(markov, [load_teacher(text_teacher, markov)], fewer)
+    found = {}
+    for row, knowledge in (("A0", None), ("A4", both_known), ("A7", both_known), ("A4", fewer), ("A1", fewer)):
+        plan = SearchPlan(Assignment("sasrec", row, knowledge), markov.folder, tmp_path / "search")
+        (trial,) = search(plan, config).trials
+        found[row, knowledge] = trial.weights_sha256
+        assert (search(plan, config).row, search(plan, config).trials) == (row, (trial,))
+    assert len({*found.values()}) == 4  # of one teacher alone the plain mean is what it says
+    assert found["A4", fewer] == found["A1", fewer]
+    assert len([*(tmp_path / "search" / "trials").iterdir()]) == 5
+
+
+def test_what_was_told_of_other_weights_is_told_anew(markov: Dataset, base: DistillConfig, tmp_path: Path) -> None:
+    config = SearchConfig(base=base, grid={"fit.learning_rate": [1e-2]})
+    plan = SearchPlan(Assignment("sasrec", "A0", None), markov.folder, tmp_path)
+    found = search(plan, config)
+    (told,) = tmp_path.rglob(TRIAL)
+    for stale in ("", "0" * 64):
+        lie = found.trials[0].model_copy(update={"weights_sha256": stale, "validation": 0.99})
+        told.write_text(lie.model_dump_json(), "utf-8")
+        assert search(plan, config) == found
 
 
 def test_the_luck_of_one_seed_wins_nothing() -> None:
