@@ -117,7 +117,7 @@ class ModelRecord(Config):
     best_epoch: int
     cut_short: bool | None = None
     """Ended by its limit of epochs, where patience would have gone on; of several stages, any of them. None: not
-    noted."""
+    noted, or pre-trained, which has a budget and no end."""
     seconds: float
     """Wall time of the training."""
     device: str = ""

@@ -255,5 +255,5 @@ def _report(record: ModelRecord, out: Path) -> None:
         f"{record.label}: {record.parameters:,} parameters, best epoch {record.best_epoch} of {len(record.curve)} "
         f"(validation {best.validation:.4f}), {record.seconds:.0f} s; it lies in {out}"
     )
-    if record.cut_short and record.stage != "pretrained":  # pre-training has a budget, not an end
-        _say(f"{record.label}: it was ended by its limit of epochs, and may have gone on learning (fit.epochs)")
+    if record.cut_short:
+        _say(f"{record.label}: it was ended by its limit of epochs, and may have gone on learning")

@@ -115,7 +115,7 @@ def gather(
         teacher.to(pick_device())
         asked, folder = rows_to_ask(dataset, teacher, rows), out / _folder(number, record)
         entry = _entry(Asked(dataset, teacher, record.weights_sha256, asked, folder, save_seconds), record.name)
-        entries.append(entry.model_copy(update={"cut_short": record.cut_short}))
+        entries.append(entry.model_copy(update={"cut_short": record.cut_short}))  # a remembered one may not have it
         teacher.cpu()  # the next one needs the room
     if ease is not None:
         entries.append(remember_ease(dataset, ease, out / f"{len(entries)}-{EASE}"))

@@ -109,6 +109,10 @@ def test_what_is_in_the_cache_is_not_asked_again(
     assert counting[1][0].asked > 0
     assert [one.fingerprint for one in found.teachers] == [record.weights_sha256 for _, record in counting]
     assert gather(markov, counting, tmp_path) == found
+    noted = [(teacher, record.model_copy(update={"cut_short": None})) for teacher, record in counting]
+    assert [one.cut_short for one in found.teachers] == [True, True]
+    assert [one.cut_short for one in gather(markov, noted, tmp_path).teachers] == [None, None]
+    assert counting[0][0].asked == first, "what was noted of its training is no reason to ask it again"
 
 
 def test_a_teacher_with_other_weights_is_asked_anew(

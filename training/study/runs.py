@@ -95,13 +95,25 @@ def carry_out(run: Run) -> None:
     partial.replace(run.folder / RANKS)
 
 
-def hears(record: ModelRecord, row: str, teachers: Sequence[TeacherSource]) -> bool:
-    """Whether a student learnt from those teachers of a cache, `teachers`, whom a row hears."""
+def needs_teachers(row: str) -> bool:
+    """Whether a row learns from a cache."""
+    teaching = study_row(row).teaching
+    return teaching is not None and teaching.needs_knowledge
+
+
+def heard_by(row: str, teachers: Sequence[TeacherSource]) -> Sequence[TeacherSource]:
+    """Those teachers of a cache whom a row hears."""
     teaching = study_row(row).teaching
     if teaching is None or not teaching.needs_knowledge:
+        return ()
+    return teachers if teaching.only is None else teachers[teaching.only : teaching.only + 1]
+
+
+def hears(record: ModelRecord, row: str, teachers: Sequence[TeacherSource]) -> bool:
+    """Whether a student learnt from those teachers of a cache, `teachers`, whom a row hears."""
+    if not needs_teachers(row):  # whatever lay beside it
         return True
-    wanted = teachers if teaching.only is None else teachers[teaching.only : teaching.only + 1]
-    heard = record.teachers
+    heard, wanted = record.teachers, heard_by(row, teachers)
     return len(heard) == len(wanted) and all(one.is_like(other) for one, other in zip(heard, wanted, strict=True))
 
 

@@ -23,7 +23,7 @@ from training.evaluation.selection import validation_by_protocol
 from training.knowledge import TeacherKnowledge
 from training.lineage import lineage_of
 from training.study.fresh_processes import Work, in_fresh_processes
-from training.study.runs import hears
+from training.study.runs import heard_by, hears, needs_teachers
 
 RESULT = "search.json"
 TRIALS = "trials"
@@ -111,15 +111,24 @@ class _Lesson:
 
     @classmethod
     def of(cls, assignment: Assignment, dataset: Dataset) -> _Lesson:
-        cache = assignment.knowledge
+        cache = assignment.knowledge if needs_teachers(assignment.row) else None
         known = TeacherKnowledge.read(cache, dataset).teachers if cache is not None else ()
-        return cls(assignment, tuple(one.entry.source for one in known), lineage_of(dataset))
+        heard = tuple(one.entry.source for one in known)
+        return cls(assignment, heard, lineage_of(dataset))
 
     def folder(self, recipe: DistillConfig) -> str:
-        """The name of a trial's folder."""
-        who = {one.name: one.model_dump_json() for one in self.teachers}
+        """The name of a trial's folder; teachers that are not heard are nothing to it."""
+        heard = heard_by(self.assignment.row, self.teachers)
+        who = {f"teacher {number}": one.model_dump_json() for number, one in enumerate(heard)}
         what = {"student": self.assignment.family, "row": self.assignment.row, "data": self.data.hash}
         return fingerprint({"recipe": recipe.hash, **what, **who})[:16]
+
+    def made(self, folder: Path, recipe: DistillConfig) -> bool:
+        """Whether a student lies there that learnt this, by a recipe."""
+        if not (folder / RECORD).is_file():
+            return False
+        record = read_record(folder)
+        return recipe.made(record) and self.learnt_by(record)
 
     def learnt_by(self, record: ModelRecord) -> bool:
         """Whether a student learnt this."""
@@ -137,11 +146,12 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
     points = config.points()
     recipes = [config.recipe(point) for point in points]  # all are checked before time is spent
     dataset = Dataset.read(plan.data)
-    folders = _folders(plan.out / TRIALS, recipes, _Lesson.of(plan.assignment, dataset))
+    lesson = _Lesson.of(plan.assignment, dataset)
+    folders = _folders(plan.out / TRIALS, recipes, lesson)
     works = [
         Work(f"{point}", folder, partial(_train, plan, recipe, folder))
         for point, recipe, folder in zip(points, recipes, folders, strict=True)
-        if not (folder / RECORD).is_file()
+        if not lesson.made(folder, recipe)
     ]
     in_fresh_processes("search", works, plan.jobs, done_before=len(recipes) - len(works))
     trials = sorted(_trials(points, folders, dataset), key=lambda one: -one.validation)
@@ -158,10 +168,9 @@ def search(plan: SearchPlan, config: SearchConfig) -> SearchResult:
 
 def _folders(trials: Path, recipes: Sequence[DistillConfig], lesson: _Lesson) -> list[Path]:
     """Of each recipe: where what it made lies, also if an older version, which named it otherwise, put it there."""
-    found = [(one.parent, read_record(one.parent)) for one in sorted(trials.glob(f"*/{RECORD}"))]
-    made = [(folder, record) for folder, record in found if lesson.learnt_by(record)]
+    there = [one.parent for one in sorted(trials.glob(f"*/{RECORD}"))]
     return [
-        _folder(trials / lesson.folder(recipe), [folder for folder, record in made if recipe.made(record)])
+        _folder(trials / lesson.folder(recipe), [one for one in there if lesson.made(one, recipe)])
         for recipe in recipes
     ]
 

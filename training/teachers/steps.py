@@ -216,7 +216,7 @@ def _record(
         parameters=model.parameters_count,
         curve=fitted.curve,
         best_epoch=fitted.best_epoch,
-        cut_short=fitted.cut_short,
+        cut_short=fitted.cut_short if stage == "finetuned" else None,  # pre-training has a budget, not an end
         seconds=fitted.seconds,
         device=fitted.device,
     )

@@ -76,20 +76,27 @@ def test_validation_decides_and_what_is_done_is_not_done_again(
 
 
 def test_a_trial_of_another_row_or_of_other_teachers_is_another_trial(
-    markov: Dataset, base: DistillConfig, both_known: Path, text_teacher: Path, tmp_path: Path
+    markov: Dataset, noise: Dataset, base: DistillConfig, both_known: Path, id_teacher: Path, tmp_path: Path
 ) -> None:
     config = SearchConfig(base=base, grid={"fit.learning_rate": [1e-2]})
-    fewer = tmp_path / "fewer"
-    gather(markov, [load_teacher(text_teacher, markov)], fewer)
-    found = {}
-    for row, knowledge in (("A0", None), ("A4", both_known), ("A7", both_known), ("A4", fewer), ("A1", fewer)):
-        plan = SearchPlan(Assignment("sasrec", row, knowledge), markov.folder, tmp_path / "search")
-        (trial,) = search(plan, config).trials
-        found[row, knowledge] = trial.weights_sha256
-        assert (search(plan, config).row, search(plan, config).trials) == (row, (trial,))
-    assert len({*found.values()}) == 4  # of one teacher alone the plain mean is what it says
-    assert found["A4", fewer] == found["A1", fewer]
-    assert len([*(tmp_path / "search" / "trials").iterdir()]) == 5
+    last = tmp_path / "the last of both"  # both are UniSRec
+    gather(markov, [load_teacher(id_teacher, markov)], last)
+    asked: list[tuple[str, Path | None]] = [
+        ("A0", None), ("A4", both_known), ("A7", both_known), ("A2", both_known), ("A4", last), ("A1", last)
+    ]  # fmt: skip
+
+    def trial(row: str, knowledge: Path | None, dataset: Dataset = markov) -> str:
+        plan = SearchPlan(Assignment("sasrec", row, knowledge), dataset.folder, tmp_path / "search")
+        (found,) = search(plan, config).trials
+        return found.weights_sha256
+
+    found = {one: trial(*one) for one in asked}
+    assert {one: trial(*one) for one in asked} == found
+    assert trial("A0", both_known) == found["A0", None]  # who hears nobody does not mind who is there
+    assert found["A2", both_known] == found["A4", last] == found["A1", last]  # one teacher, whatever it is called
+    assert len({*found.values()}) == 4
+    assert len([*(tmp_path / "search" / "trials").iterdir()]) == len(asked)
+    assert trial("A0", None, noise) not in found.values()
 
 
 def test_what_was_told_of_other_weights_is_told_anew(markov: Dataset, base: DistillConfig, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def test_a_pre_trained_teacher_is_saved_whole(pretrained: Path) -> None:
     assert (record.kind, record.stage, record.name) == ("teacher", "pretrained", "unisrec")
     assert record.data.name.count("+") == 1
     assert record.config["text_width"] == 64  # the data set's, not the default's
+    assert record.cut_short is None  # it has a budget
     assert not (pretrained / STATE).exists()
 
 
