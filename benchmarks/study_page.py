@@ -17,8 +17,8 @@ _HEAD = """# Studies
 
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
 
-In short: on three of four sets joint distillation lifts SASRec, every interval above 0. On MovieLens the gain
-told of `movies_ml1m`, in picture and tables, is over an A0 that was ended too soon
+In short: on three of four sets joint distillation lifts SASRec, every interval above 0. On MovieLens the gain told
+of `movies_ml1m`, in picture and tables, is over an A0 that was ended too soon
 ([decision 28](decisions/028-a-student-trained-to-its-end.md)); with better teachers their plain mean has one, masked,
 of one seed ([decision 29](decisions/029-teachers-trained-to-their-end.md)). Among
 decent teachers their plain mean does as much as weighing them; with a broken one among them the mean loses what weights

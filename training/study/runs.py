@@ -102,7 +102,7 @@ def needs_teachers(row: str) -> bool:
 
 
 def heard_by(row: str, teachers: Sequence[TeacherSource]) -> Sequence[TeacherSource]:
-    """Those teachers of a cache whom a row hears."""
+    """Those teachers of a cache whom a row hears; empty where it learns from none."""
     teaching = study_row(row).teaching
     if teaching is None or not teaching.needs_knowledge:
         return ()

@@ -106,15 +106,14 @@ class _Lesson:
 
     assignment: Assignment
     teachers: tuple[TeacherSource, ...]
-    """Of the whole cache."""
+    """Of the whole cache; empty where the row learns from none."""
     data: Lineage
 
     @classmethod
     def of(cls, assignment: Assignment, dataset: Dataset) -> _Lesson:
         cache = assignment.knowledge if needs_teachers(assignment.row) else None
         known = TeacherKnowledge.read(cache, dataset).teachers if cache is not None else ()
-        heard = tuple(one.entry.source for one in known)
-        return cls(assignment, heard, lineage_of(dataset))
+        return cls(assignment, tuple(one.entry.source for one in known), lineage_of(dataset))
 
     def folder(self, recipe: DistillConfig) -> str:
         """The name of a trial's folder; teachers that are not heard are nothing to it."""
