@@ -9,6 +9,8 @@ THREE_TEACHERS = {
 """Data set -> what the study with fewer teachers, and more rows, is kept as."""
 AS_SERVED = {name: f"{name}_as_served" for name in ("amazon_office_2014",)}
 """Data set -> what the study is kept as whose recipes and epochs were chosen masked, as the service answers."""
+LONGER = {name: f"{name}_trained_longer" for name in ("amazon_scientific", "online_retail")}
+"""Data set -> what the study is kept as whose students were trained until they stood still."""
 _THREE = (
     "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as two cores can pay for"
     " (`configs/teachers/two-cores`), and more rows: the controls, a broken teacher in the plain mean, other ways of"
@@ -21,12 +23,15 @@ _AS_SERVED = (
     " that bring nothing, not after 6 ([decision 26](../decisions/026-chosen-as-it-is-served.md))."
     " Nothing was chosen for its unmasked figures. Only the main rows of SASRec."
 )
+_SHORT = f"{_THREE} All of it was trained with little patience; the main rows with more: [{{longer}}]({{longer}}.md)."
 _LONGER = (
-    f"{_THREE} All of it was trained with little patience; what the main rows reach with more, and shorter steps, is"
-    " told in [decision 27](../decisions/027-more-steps-and-an-average.md)."
+    "The same three teachers, fitted anew, and students that were trained until they stood still: in short batches, their"
+    " weights averaged ([decision 27](../decisions/027-more-steps-and-an-average.md)). This is the study to believe of"
+    " the main rows; [{short}]({short}.md) has more rows, trained with little patience."
 )
 SAID = {
-    **dict.fromkeys((THREE_TEACHERS["amazon_scientific"], THREE_TEACHERS["online_retail"]), _LONGER),
+    **{THREE_TEACHERS[name]: _SHORT.format(longer=longer) for name, longer in LONGER.items()},
+    **{longer: _LONGER.format(short=THREE_TEACHERS[name]) for name, longer in LONGER.items()},
     **dict.fromkeys(AS_SERVED.values(), _AS_SERVED),
     "movies_ml1m": "A0 has steps a third as long as the taught rows, by its own search (eight recipes on a GPU, whose"
     " record was lost with the machine). With the long steps it stood at .1704 masked, and the gain of A7 seemed to be"
@@ -53,7 +58,7 @@ COMMANDS = {
     f" --recipes configs/teachers/two-cores --target {name} --teacher unisrec --teacher unim2rec --no-compare\n"
     f".venv/bin/python -m benchmarks.studies run --set {name} --build build/three"
     f" --teacher unisrec --teacher unim2rec --keep-as {kept}"
-    for names in (THREE_TEACHERS, AS_SERVED)
+    for names in (THREE_TEACHERS, AS_SERVED, LONGER)
     for name, kept in names.items()
 }
 """Name -> what makes it, where it is not the plain command."""

@@ -44,6 +44,13 @@ def test_a_study_that_is_planned_has_recipes_which_choose_as_it_says(kept_as: st
         assert one.select_on == found.report.headline, "tables of rows that were chosen by different figures"
 
 
+def test_the_command_of_a_stored_study_trains_with_the_recipes_that_made_it(reports: dict[str, Report]) -> None:
+    for kept_as, report in reports.items():
+        name = next(one for one in TARGETS if kept_as.startswith(one))
+        made_with = StudyConfig.model_validate(report.recipe)
+        assert StudyConfig.from_toml(recipes(name, kept_as)) == made_with, kept_as
+
+
 def test_a_report_is_of_rows_that_there_are_and_of_several_seeds(reports: dict[str, Report]) -> None:
     for report in reports.values():
         (sasrec,) = (one for one in report.students if one.student == "sasrec")
