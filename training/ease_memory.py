@@ -20,6 +20,7 @@ from training.dataset import Dataset
 from training.evaluation.baselines import Popularity
 from training.evaluation.selection import calibration_half
 from training.lineage import lineage_of
+from training.seen_before import move_seen, seen_before
 from training.teacher_entry import EaseLink, TeacherEntry
 from training.teachers.ease import Ease, EaseConfig
 
@@ -44,6 +45,8 @@ class EaseMemory:
     """float[N]"""
     answered: NDArray[np.int64] | None = None
     """[S] the row whose answer each row is given; None: its own"""
+    repeat_offset: float = 0.0
+    """As `Memory` has it."""
 
     def on(self, device: torch.device) -> EaseMemory:
         """As `Memory` has it; its matrix goes there."""
@@ -65,6 +68,11 @@ class EaseMemory:
         """As `Memory` has it; of a held-out row's user the train part is known, as it is when serving."""
         return self._log_p(rows, leave_out=False)  # [R, N]
 
+    def minding_repeats(self) -> EaseMemory:
+        """As `Memory` has it."""
+        entry, offset = self.entry.minding_repeats()
+        return replace(self, entry=entry, repeat_offset=offset)
+
     def shuffled(self, seed: int) -> EaseMemory:
         """As `Memory` has it."""
         return replace(self, answered=np.random.default_rng(seed).permutation(self.row))
@@ -74,7 +82,12 @@ class EaseMemory:
         if link is None:
             raise ValueError(f"{self.entry.name}: no link from scores to probabilities")
         scores = self.model.scores(rows, leave_out=leave_out)  # [R, N]
-        return linked(scores, self.log_popularity, link.peak, link.smoothing)  # [R, N]
+        said = linked(scores, self.log_popularity, link.peak, link.smoothing)  # [R, N]
+        if not self.repeat_offset:
+            return said  # [R, N]
+        everything = torch.arange(1, said.shape[1] + 1, device=said.device)  # [N]
+        seen = seen_before(self.model.interactions, rows, said.shape[1])  # [R, N+1]
+        return move_seen(said, everything, seen, self.repeat_offset).log_softmax(dim=1)  # [R, N]
 
 
 def linked(scores: Tensor, log_popularity: Tensor, peak: float, smoothing: float) -> Tensor:

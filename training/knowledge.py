@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, Lineage, ModelRecord, require_same_data, sha256_of
 from training.asking import SAVE_SECONDS, USERS, Asked, forget_progress, rows_to_ask, write_users
+from training.calibration import judged
 from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.devices import pick_device
@@ -29,7 +31,6 @@ from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
 from training.lineage import lineage_of
 from training.memory import Memory
-from training.optimism import optimism
 from training.processes import Processes
 from training.teacher_entry import TeacherEntry
 from training.teachers.base import Teacher
@@ -123,15 +124,12 @@ def gather(
 
 
 def _seal(out: Path, dataset: Dataset, entries: Sequence[TeacherEntry]) -> KnowledgeRecord:
-    """Judge every teacher's optimism, and write the record that vouches for all of them."""
-    judged = tuple(
-        one.model_copy(update={"optimism": optimism(_memory(out / one.folder, one, dataset), dataset)})
-        for one in entries
-    )
-    knowledge = KnowledgeRecord(data=lineage_of(dataset), teachers=judged)
-    partial = out / f"{RECORD}.partial"
-    partial.write_text(knowledge.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(out / RECORD)
+    """Judge every teacher by held-out rows, and write the record that vouches for all of them."""
+    teachers = tuple(judged(one, partial(_memory, out / one.folder, dataset=dataset), dataset) for one in entries)
+    knowledge = KnowledgeRecord(data=lineage_of(dataset), teachers=teachers)
+    unfinished = out / f"{RECORD}.partial"
+    unfinished.write_text(knowledge.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(out / RECORD)
     return knowledge
 
 
@@ -168,9 +166,9 @@ def _ask(asked: Asked, name: str) -> TeacherEntry:
         sha256={part: sha256_of(folder / f"{part}.npy") for part in _PARTS},
         seconds=seconds,
     )
-    partial = folder / "teacher.json.partial"
-    partial.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / "teacher.json")
+    unfinished = folder / "teacher.json.partial"
+    unfinished.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(folder / "teacher.json")
     forget_progress(folder)
     shutil.rmtree(held_out.folder)
     return entry
@@ -201,7 +199,7 @@ def _remembered(asked: Asked) -> TeacherEntry | None:
         return None
     try:
         entry = TeacherEntry.model_validate_json(path.read_bytes())
-        memory = read_vectors(asked.folder, entry, len(asked.dataset.catalog))
+        memory = read_vectors(asked.folder, entry, len(asked.dataset.catalog), asked.dataset.interactions)
     except (ValidationError, ArtefactCorrupt, ArtefactMissing):
         return None  # damaged: asking again makes it whole
     same = entry.fingerprint == asked.fingerprint and np.array_equal(memory.row, asked.row)
@@ -211,4 +209,4 @@ def _remembered(asked: Asked) -> TeacherEntry | None:
 def _memory(folder: Path, entry: TeacherEntry, dataset: Dataset) -> Memory:
     if entry.ease is not None:
         return read_ease(folder, entry, dataset)
-    return read_vectors(folder, entry, len(dataset.catalog))
+    return read_vectors(folder, entry, len(dataset.catalog), dataset.interactions)

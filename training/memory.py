@@ -23,6 +23,10 @@ class Memory(Protocol):
         """What is known of the teacher."""
 
     @property
+    def repeat_offset(self) -> float:
+        """b_m, added to the calibrated logits of what the row's user met before; 0: it answers as it is."""
+
+    @property
     def row(self) -> NDArray[np.int64]:
         """[S] flat train rows that it scored, ascending."""
 
@@ -30,7 +34,7 @@ class Memory(Protocol):
         """The same memory, answering on a device: what it is asked about comes from there, and answers go there."""
 
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """s of equation 1, calibrated, and which of the rows it scored.
+        """s of equation 1, calibrated, with b_m on what was seen, and which of the rows it scored.
 
         Args:
             rows: int64[R] flat train rows.
@@ -42,6 +46,13 @@ class Memory(Protocol):
 
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N]."""
+
+    def minding_repeats(self) -> Memory:
+        """The same teacher with its b_m, calibrated together with it.
+
+        Raises:
+            ConfigError: none was fitted.
+        """
 
     def shuffled(self, seed: int) -> Memory:
         """The same teacher, its answers dealt out to other rows: what it says is no answer to the row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from training.artefacts import TeacherSource
-from training.config import Config
+from training.config import Config, ConfigError
 from training.teachers.ease import EaseConfig
 
 
@@ -18,6 +18,17 @@ class EaseLink(Config):
     model: EaseConfig
     peak: float = Field(gt=0)
     smoothing: float = Field(gt=0, lt=1)
+
+
+class RepeatCalibration(Config):
+    """How a teacher is calibrated where one number is added to its logits of what the row's user met before."""
+
+    calibration: float = Field(gt=0)
+    """T_m, fitted together with b_m."""
+    offset: float
+    """b_m, in the unit of calibrated logits."""
+    optimism: float = 0.0
+    """delta_m with both."""
 
 
 class TeacherEntry(Config):
@@ -42,11 +53,27 @@ class TeacherEntry(Config):
     seconds: float
     optimism: float = 0.0
     """delta_m: how much surer it is, in mean ln p(y), of train rows than of rows that it never met."""
+    repeats: RepeatCalibration | None = None
+    """None: gathered before there was one."""
     cut_short: bool | None = None
     """Its fine-tuning was ended by its limit of epochs, where patience would have gone on. None: not noted, or not
     trained in epochs."""
     ease: EaseLink | None = None
     """How scores become probabilities, of a teacher that is no pair of towers; None: cosines over a temperature."""
+
+    def minding_repeats(self) -> tuple[TeacherEntry, float]:
+        """The same teacher calibrated together with its b_m, and b_m.
+
+        Raises:
+            ConfigError: none was fitted.
+        """
+        if self.repeats is None:
+            raise ConfigError(
+                f"repeat_offsets: the cache has none for {self.name}; gather it again, and teachers that are in it"
+                " are calibrated, not asked, again"
+            )
+        fitted = {"calibration": self.repeats.calibration, "optimism": self.repeats.optimism}
+        return self.model_copy(update=fitted), self.repeats.offset
 
     @property
     def source(self) -> TeacherSource:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, sha256_of
 from training.config import ConfigError
+from training.interactions import Interactions
+from training.seen_before import move_seen, seen_before
 from training.teacher_entry import TeacherEntry
 
 PROCESSOR = torch.device("cpu")
@@ -50,8 +52,14 @@ class TeacherMemory:
     """[S, D] memory-mapped; a teacher's vectors have length 1"""
     item: NDArray[np.float16]
     """[N+1, D]"""
+    interactions: Interactions | None = None
+    """Whose rows they are; None: made up as a control, and the same to everybody."""
     held_out: HeldOut | None = None
     """None: made up as a control, and asked nothing but train rows."""
+    answered: NDArray[np.int64] | None = None
+    """[S] the row whose answer each row is given; None: its own"""
+    repeat_offset: float = 0.0
+    """As `Memory` has it."""
     device: torch.device = PROCESSOR
     """Where products are made."""
 
@@ -72,17 +80,24 @@ class TeacherMemory:
         return torch.from_numpy(self.item.astype(np.float32)).to(self.device)  # [N+1, D]
 
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Memory` has it: <U_i, V_c> / (tau T), float[R, C], and bool[R]."""
+        """As `Memory` has it: <U_i, V_c> / (tau T) + b [c was seen], float[R, C], and bool[R]."""
         users, present = self.users_at(rows)  # [R, D], [R]
         users = users / (self.entry.temperature * self.entry.calibration)  # [R, D]
         if candidates.dim() == 1:
-            return users @ self.items[candidates].T, present  # [R, C], [R]
-        return (self.items[candidates] @ users[..., None]).squeeze(-1), present  # [R, C], [R]
+            said = users @ self.items[candidates].T  # [R, C]
+        else:
+            said = (self.items[candidates] @ users[..., None]).squeeze(-1)  # [R, C]
+        return self._moved(said, self._answered_at(rows), candidates), present  # [R, C], [R]
+
+    def minding_repeats(self) -> TeacherMemory:
+        """As `Memory` has it."""
+        entry, offset = self.entry.minding_repeats()
+        return replace(self, entry=entry, repeat_offset=offset)
 
     def shuffled(self, seed: int) -> TeacherMemory:
         """As `Memory` has it."""
         dealt = np.random.default_rng(seed).permutation(self.row.size)  # [S]
-        return TeacherMemory(self.entry, self.row, self.user[dealt], self.item, device=self.device)
+        return replace(self, user=self.user[dealt], held_out=None, answered=self.row[dealt])
 
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N].
@@ -94,10 +109,25 @@ class TeacherMemory:
             raise ConfigError(f"{self.entry.name} was not asked for validation and test rows")
         users = self.held_out.users_at(rows).to(self.device)  # [R, D]
         users = users / (self.entry.temperature * self.entry.calibration)  # [R, D]
-        return (users @ self.items[1:].T).log_softmax(dim=-1)  # [R, N]
+        everything = torch.arange(1, len(self.item), device=self.device)  # [N]
+        return self._moved(users @ self.items[1:].T, rows, everything).log_softmax(dim=-1)  # [R, N]
+
+    def _moved(self, said: Tensor, rows: NDArray[np.int64], candidates: Tensor) -> Tensor:
+        """float[R, C] with b added to what was seen."""
+        if self.interactions is None or not self.repeat_offset:
+            return said  # [R, C]
+        seen = seen_before(self.interactions, rows, len(self.item) - 1)  # [R, N+1]
+        return move_seen(said, candidates, seen, self.repeat_offset)  # [R, C]
+
+    def _answered_at(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Whose answers some flat rows are given, int64[R]."""
+        if self.answered is None:
+            return rows  # [R]
+        asked: NDArray[np.int64] = self.answered[np.searchsorted(self.row, rows).clip(max=self.row.size - 1)]  # [R]
+        return asked
 
 
-def read_vectors(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory:
+def read_vectors(folder: Path, entry: TeacherEntry, items: int, interactions: Interactions) -> TeacherMemory:
     """Map a memory of N = `items` items.
 
     Raises:
@@ -125,4 +155,4 @@ def read_vectors(folder: Path, entry: TeacherEntry, items: int) -> TeacherMemory
         if found != (shape, np.dtype(dtype)):
             raise ArtefactCorrupt(f"{path}: {found[1]} {found[0]}, recorded is {np.dtype(dtype)} {shape}")
     held_out = HeldOut(loaded["held_out_row"], loaded["held_out_user"])
-    return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"], held_out)
+    return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"], interactions, held_out)

@@ -61,17 +61,28 @@ class HeardTeachers:
         return found
 
 
-def heard(teaching: Teaching, knowledge: TeacherKnowledge | None, dataset: Contents) -> HeardTeachers:
+def heard(
+    teaching: Teaching, knowledge: TeacherKnowledge | None, dataset: Contents, *, repeat_offsets: bool = False
+) -> HeardTeachers:
     """Pick the teachers, and change them as the row's control wants.
 
+    Args:
+        teaching: of the row.
+        knowledge: the cache.
+        dataset: whose users.
+        repeat_offsets: whether each teacher's b_m is added to what was seen.
+
     Raises:
-        ConfigError: the row needs teachers and there is no cache, or it wants one that the cache has not.
+        ConfigError: the row needs teachers and there is no cache, or it wants one that the cache has not, or b_m of one
+            that has none.
     """
     if teaching.cast == "popularity":
         return _named((popularity_teacher(dataset),), "popularity")
     if knowledge is None:
         raise ConfigError("teachers are to be heard and no knowledge is given")
     memories = _chosen(teaching, knowledge)
+    if repeat_offsets:
+        memories = tuple(one.minding_repeats() for one in memories)
     if teaching.cast == "shuffled":
         return _named(tuple(one.shuffled(seed) for seed, one in enumerate(memories)), teaching.cast)
     if teaching.cast == "one shuffled":
@@ -115,7 +126,12 @@ def _chosen(teaching: Teaching, knowledge: TeacherKnowledge) -> tuple[Memory, ..
 
 
 def _named(memories: tuple[Memory, ...], cast: str) -> HeardTeachers:
-    who = " ".join(
-        f"{one.entry.fingerprint}@{one.entry.calibration}/{one.entry.rows}-{one.entry.optimism}" for one in memories
-    )
+    who = " ".join(_opinions(one) for one in memories)
     return HeardTeachers(memories, f"{cast}: {who}")
+
+
+def _opinions(memory: Memory) -> str:
+    """Equal for equal ones, without b_m as it was before there was any."""
+    entry = memory.entry
+    moved = f"{memory.repeat_offset:+}" if memory.repeat_offset else ""
+    return f"{entry.fingerprint}@{entry.calibration}{moved}/{entry.rows}-{entry.optimism}"

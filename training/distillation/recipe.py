@@ -24,6 +24,9 @@ class DistillConfig(Config):
     fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=200, patience=10))
     select_on: SelectOn = "unmasked"
     """Which validation NDCG@10 picks the epoch, on the selection half of the validation users."""
+    repeat_offsets: bool = False
+    """Whether each teacher's b_m is added to its logits of what the row's user met before: how likely people come back
+    to things, read off held-out users. For lists that what was seen may be in (decision 30)."""
     candidates: Literal["catalogue"] | AddedCandidates = "catalogue"
     """Over what teachers and student are compared. catalogue: everything, through soft targets made beforehand."""
     top: int = Field(default=100, ge=1)

@@ -112,9 +112,8 @@ def tutoring(row: Row, config: DistillConfig, material: TeachingMaterial) -> Tut
     if teaching.lesson == "label smoothing":
         weight = config.smoothing / (1 - config.smoothing)
         return Tutoring([(weight, SmoothingTutor())], pair_tutors=[(weight, PairSmoothingTutor())])
-    teachers = heard(teaching, material.knowledge, material.dataset).on(
-        Processes.here().device(config.fit.pick_device())
-    )
+    cast = heard(teaching, material.knowledge, material.dataset, repeat_offsets=config.repeat_offsets)
+    teachers = cast.on(Processes.here().device(config.fit.pick_device()))
     if teaching.lesson == "none":
         return Tutoring(heard=teachers)
     staff = _Staff(teaching, config, material, teachers)

@@ -32,6 +32,20 @@ def test_equal_names_stand_for_equal_opinions(markov: Dataset, knowledge: Teache
     assert heard(Teaching((1, 2)), knowledge, markov).name == heard(Teaching(), knowledge, markov).name
 
 
+def test_teachers_that_mind_repeats_have_another_name_and_the_others_the_one_they_had(
+    markov: Dataset, knowledge: TeacherKnowledge
+) -> None:
+    plain, minding = heard(Teaching(), knowledge, markov), heard(Teaching(), knowledge, markov, repeat_offsets=True)
+    assert plain.name == "all: " + " ".join(
+        f"{one.entry.fingerprint}@{one.entry.calibration}/{one.entry.rows}-{one.entry.optimism}"
+        for one in knowledge.teachers
+    )
+    assert minding.name != plain.name
+    for one, entry in zip(minding.memories, (one.entry for one in knowledge.teachers), strict=True):
+        assert entry.repeats is not None
+        assert (one.repeat_offset, one.entry.calibration) == (entry.repeats.offset, entry.repeats.calibration)
+
+
 def test_a_teacher_that_the_cache_has_not_is_refused(markov: Dataset, knowledge: TeacherKnowledge) -> None:
     with pytest.raises(ConfigError, match="the row hears teacher 3, the cache holds 2"):
         heard(Teaching(only=2), knowledge, markov)

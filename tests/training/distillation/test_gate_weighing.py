@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ def test_a_teacher_that_answers_other_rows_loses_its_weight(markov: Dataset, bot
     assert other.held_out is not None
     dealt = np.random.default_rng(0).permutation(len(other.held_out.row))
     held_out = HeldOut(other.held_out.row, other.held_out.user[dealt])
-    memories = (good, TeacherMemory(broken.entry, broken.row, broken.user, broken.item, held_out))
+    memories = (good, replace(broken, held_out=held_out))
     weigh = gate_weights(markov, HeardTeachers(memories, "one broken"), LearnedGateConfig())
     rows = markov.split.train_rows(markov.interactions)[:400]
     weight = weigh(rows, judged_on(markov, memories, rows))

@@ -12,6 +12,7 @@ from training.distillation.soft_targets import Keeping, SoftTargets, soft_target
 from training.distillation.teacher_panel import TeacherPanel
 from training.distillation.weighting import Judged, weights
 from training.knowledge import TeacherKnowledge
+from training.seen_before import seen_before
 from training.vector_memory import TeacherMemory
 
 FULL = Teaching((1, 2))
@@ -48,6 +49,25 @@ def test_they_are_the_mixture_of_the_teachers(
     plain = mixture(opinions.log_p(1.0), weight)
     nll = -plain.gather(1, target[:, None]).squeeze(1)
     assert np.allclose(found.label_nll[targets.place], nll, atol=1e-4)
+
+
+def test_with_offsets_they_hold_what_was_seen_as_likely_as_people_come_back_to_it(
+    markov: Dataset, both_known: Path, tmp_path: Path
+) -> None:
+    knowledge = TeacherKnowledge.read(both_known, markov)
+
+    def share(repeat_offsets: bool) -> float:  # noqa: FBT001
+        teachers = heard(FULL, knowledge, markov, repeat_offsets=repeat_offsets)
+        found = kept(markov, teachers, tmp_path / str(repeat_offsets))
+        seen = seen_before(markov.interactions, found.row, len(markov.catalog))
+        there = seen.gather(1, torch.from_numpy(found.item.astype(np.int64))).numpy()
+        return float((np.exp(found.log_p.astype(np.float32)) * there).sum(axis=1).mean())
+
+    rows = knowledge.teachers[0].row
+    again = seen_before(markov.interactions, rows, len(markov.catalog))
+    target = torch.from_numpy(markov.interactions.item[rows].astype(np.int64))
+    true = float(again[torch.arange(rows.size), target].double().mean())
+    assert abs(share(repeat_offsets=True) - true) < abs(share(repeat_offsets=False) - true) / 2
 
 
 def test_every_train_row_has_one_and_no_other_row(markov: Dataset, teachers: HeardTeachers, tmp_path: Path) -> None:
