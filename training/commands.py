@@ -150,6 +150,12 @@ def _gather(
                 f"{one.name}: {one.rows:,} rows, {one.bytes / 1e6:.1f} MB, {one.seconds:.1f} s, "
                 f"calibration {one.calibration:.2f}"
             )
+            if one.repeats is not None:
+                _say(
+                    f"  {one.repeats.said:.1%} of its probability is on what was seen before, "
+                    f"{one.repeats.came_back:.1%} come back; an offset of {one.repeats.offset:+.2f} mends that"
+                    " (repeat_offsets)"
+                )
         _say(f"knowledge of {len(found.teachers)} teacher(s) lies in {out}")
 
 

@@ -29,6 +29,10 @@ class RepeatCalibration(Config):
     """b_m, in the unit of calibrated logits."""
     optimism: float = 0.0
     """delta_m with both."""
+    said: float = Field(ge=0, le=1)
+    """Mean probability on what was met before, without b_m, at held-out rows."""
+    came_back: float = Field(ge=0, le=1)
+    """Share of those rows whose user did come back to something."""
 
 
 class TeacherEntry(Config):

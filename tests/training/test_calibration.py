@@ -17,6 +17,7 @@ from training.evaluation.selection import calibration_half
 from training.knowledge import RECORD, TeacherKnowledge, gather
 from training.memory import Memory
 from training.optimism import optimism
+from training.seen_before import seen_before
 from training.teachers.ease import EaseConfig
 from training.teachers.steps import load_teacher
 
@@ -41,10 +42,21 @@ def surprise(memory: Memory, dataset: Dataset) -> float:
     return -float(memory.held_out_log_p(rows).gather(1, target[:, None]).mean())
 
 
+def on_what_was_seen(memory: Memory, dataset: Dataset) -> float:
+    """The mean probability of it, at the same users."""
+    rows = calibration_half(dataset.split.validation).row
+    seen = seen_before(dataset.interactions, rows, len(dataset.catalog))[:, 1:]
+    return float((memory.held_out_log_p(rows).exp() * seen).sum(dim=1).mean())
+
+
 def test_held_out_rows_are_likelier_with_the_offset(markov: Dataset, memories: tuple[Memory, ...]) -> None:
     for memory in memories:
         minding = memory.minding_repeats()
         assert minding.repeat_offset != 0
+        found = memory.entry.repeats
+        assert found is not None
+        assert found.said == pytest.approx(on_what_was_seen(memory, markov), abs=1e-5)
+        assert abs(on_what_was_seen(minding, markov) - found.came_back) < abs(found.said - found.came_back) / 10
         assert surprise(minding, markov) < surprise(memory, markov)
         assert minding.entry.optimism == pytest.approx(optimism(minding, markov))
 
