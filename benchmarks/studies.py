@@ -96,13 +96,10 @@ def run(
     if kept_as not in PLANS:
         raise typer.BadParameter(f"--keep-as {kept_as}: planned are {', '.join(PLANS)}")
     knowledge = build / "knowledge" / name
-    if not (knowledge / "knowledge.json").is_file():
-        teachers = [
-            word for one in teacher or TEACHERS for word in ("--teacher", str(places.tuned(one, name, STUDIED)))
-        ]
-        _training(
-            "gather", *_data(places, name), *teachers, "--rows", str(SAMPLED_ROWS), "--ease", "--out", str(knowledge)
-        )
+    teachers = [word for one in teacher or TEACHERS for word in ("--teacher", str(places.tuned(one, name, STUDIED)))]
+    _training(  # who is in the cache already is calibrated anew, and not asked
+        "gather", *_data(places, name), *teachers, "--rows", str(SAMPLED_ROWS), "--ease", "--out", str(knowledge)
+    )
     for part in PLANS[kept_as][: parts or None]:
         students = [word for one in part.students for word in ("--student", one)]
         rows = [word for one in part.rows for word in ("--row", one)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks.study_picture import draw
 from benchmarks.study_summary import MAIN_STUDENT, by_popularity, by_student, left_open, summary
 from benchmarks.study_tables import study_text
+from benchmarks.study_words import WITHDRAWN
 from training.study.report import REPORT, Report
 
 PAGE = "studies.md"
@@ -17,12 +18,11 @@ _HEAD = """# Studies
 
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
 
-In short: on three of four sets joint distillation lifts SASRec, every interval above 0. On MovieLens the gain told
-of `movies_ml1m`, in picture and tables, is over an A0 that was ended too soon
-([decision 28](decisions/028-a-student-trained-to-its-end.md)); with better teachers their plain mean has one, masked,
-of one seed ([decision 29](decisions/029-teachers-trained-to-their-end.md)). Among
-decent teachers their plain mean does as much as weighing them; with a broken one among them the mean loses what weights
-keep ([decision 21](decisions/021-what-weights-are-for.md)).
+In short: on three of four sets joint distillation lifts SASRec, every interval above 0. On MovieLens, where there is
+much to learn from, a SASRec that is trained to its end stands beside each of its teachers, and joint distillation gives
+it nothing (one seed, [decision 31](decisions/031-a-student-beside-its-teachers.md)); the gain that `movies_ml1m` once
+told was over an A0 that was ended too soon. Among decent teachers their plain mean does as much as weighing them; with
+a broken one among them the mean loses what weights keep ([decision 21](decisions/021-what-weights-are-for.md)).
 
 Written by `python -m benchmarks.studies page` from the reports in `benchmarks/results/studies`; a test holds the pages
 and the reports together.
@@ -58,7 +58,7 @@ def write_page(results: Path, docs: Path) -> Path:
     for name, one in reports.items():
         (folder / f"{name}.md").write_text(study_text(name, one), encoding="utf-8")
     page.write_text(page_text(reports), encoding="utf-8")
-    draw([one for name, one in reports.items() if name == one.dataset], docs / "img" / PICTURE)
+    draw([one for name, one in _compared(reports).items() if name == one.dataset], docs / "img" / PICTURE)
     return page
 
 
@@ -69,15 +69,22 @@ def stored(results: Path) -> dict[str, Report]:
 
 def page_text(reports: Mapping[str, Report]) -> str:
     """The page of all studies."""
-    parts = (_studies(reports), summary(reports), by_student(reports), by_popularity(reports))
+    compared = _compared(reports)
+    parts = (_studies(reports), summary(compared), by_student(compared), by_popularity(compared))
     return "\n".join([_HEAD, *(line for part in parts for line in part)])
 
 
+def _compared(reports: Mapping[str, Report]) -> dict[str, Report]:
+    return {name: one for name, one in reports.items() if name not in WITHDRAWN}
+
+
 def _studies(reports: Mapping[str, Report]) -> Iterable[str]:
-    """One line a study: who taught, and what is open."""
+    """One line a study: who taught, and what is open; of a withdrawn one also that it is."""
     yield "| study | teachers | students | open |"
     yield "|---|---|---|---|"
     for name, one in reports.items():
         names = sorted((student.student for student in one.students), key=lambda student: student != MAIN_STUDENT)
-        yield f"| [{name}]({FOLDER}/{name}.md) | {', '.join(one.teachers)} | {', '.join(names)} | {left_open(one)} |"
+        withdrawn = " (withdrawn: no gain is to be read in it)" if name in WITHDRAWN else ""
+        page = f"[{name}]({FOLDER}/{name}.md){withdrawn}"
+        yield f"| {page} | {', '.join(one.teachers)} | {', '.join(names)} | {left_open(one)} |"
     yield ""

@@ -83,6 +83,7 @@ def trained(report: Report) -> str:
     """How long the main student's steps were and when they ended, with teachers and without."""
     config = StudyConfig.model_validate(report.recipe)
     taught, alone = (_steps(config.recipe(MAIN_STUDENT, study_row(row)).fit) for row in (FULL, BASE))
+    taught += ", with o(m) on what was seen" * config.recipe(MAIN_STUDENT, study_row(FULL)).repeat_offsets
     return f"SASRec {taught}" + ("." if alone == taught else f"; without teachers {alone}.")
 
 

@@ -11,6 +11,8 @@ AS_SERVED = {name: f"{name}_as_served" for name in ("amazon_office_2014",)}
 """Data set -> what the study is kept as whose recipes and epochs were chosen masked, as the service answers."""
 LONGER = {name: f"{name}_trained_longer" for name in ("amazon_scientific", "online_retail")}
 """Data set -> what the study is kept as whose students were trained until they stood still."""
+WITHDRAWN = frozenset({"movies_ml1m"})
+"""Studies in which no gain is to be read: they have a page, which says why, and stand in no comparison."""
 _THREE = (
     "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as two cores can pay for"
     " (`configs/teachers/two-cores`), and more rows: the controls, a broken teacher in the plain mean, other ways of"
@@ -26,8 +28,11 @@ _AS_SERVED = (
 _SHORT = f"{_THREE} All of it was trained with little patience; the main rows with more: [{{longer}}]({{longer}}.md)."
 _LONGER = (
     "The same three teachers, fitted anew, and students that were trained until they stood still: in short batches,"
-    " their weights averaged ([decision 27](../decisions/027-more-steps-and-an-average.md)). This is the study to"
-    " believe of the main rows; [{short}]({short}.md) has more rows, trained with little patience."
+    " their weights averaged ([decision 27](../decisions/027-more-steps-and-an-average.md)). SASRec is told with o(m)"
+    " how likely people come back to something: better unmasked, by which all was chosen, no better or worse masked"
+    " ([decision 30](../decisions/030-how-likely-people-come-back.md)). [{short}]({short}.md) has more rows,"
+    " trained with little patience and without o(m). Its teachers and C6 are ranked as they are, and A0 is told"
+    " nothing: what o(m) by itself brings stands in that decision."
 )
 SAID = {
     **{THREE_TEACHERS[name]: _SHORT.format(longer=longer) for name, longer in LONGER.items()},
@@ -39,8 +44,8 @@ SAID = {
     " and C3 collapsed at the long one. And A0 was ended too soon, after 33 epochs on average, by a patience of 5 or by"
     " its limit: one seed that went on, on another machine, had .1437 unmasked and .1942 masked, above A7 unmasked and"
     " within .0019 of it masked. No gain should be read here"
-    " ([decision 28](../decisions/028-a-student-trained-to-its-end.md)). The recipe has changed since, and gives A0"
-    " more ([decision 29](../decisions/029-teachers-trained-to-their-end.md)).",
+    " ([decision 28](../decisions/028-a-student-trained-to-its-end.md)). What better teachers give a student that is"
+    " trained to its end: [decision 31](../decisions/031-a-student-beside-its-teachers.md).",
     "amazon_office_2014": "GRU4Rec's recipe does not suit this set: some seeds stopped before they had learnt"
     " anything. The study with three teachers has a recipe that was searched, and there it learns.",
     THREE_TEACHERS["amazon_office_2014"]: "The same data set with three teachers, UniSRec, UniM2Rec and EASE,"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from benchmarks.studies import PLANS, recipes
 from benchmarks.study_page import page_text, stored, write_page
 from benchmarks.study_summary import at_their_limit, by_popularity, by_student, left_open, trained
 from benchmarks.study_tables import study_text
+from benchmarks.study_words import WITHDRAWN
 from benchmarks.teachers import TARGETS
 from training.distillation.rows import ROWS
 from training.study.config import StudyConfig
@@ -113,6 +115,16 @@ def test_teachers_that_were_cut_short_are_named(reports: dict[str, Report]) -> N
     assert f"ended by their limit of epochs, and may know less than they could: {early}.\n" in text
 
 
+def test_a_study_that_is_withdrawn_has_a_page_and_stands_in_no_comparison(reports: dict[str, Report]) -> None:
+    text = page_text(reports)
+    assert set(reports) >= WITHDRAWN
+    for name in WITHDRAWN:
+        lines = [line for line in text.splitlines() if line.startswith("|") and name in re.split(r"[|\[\]() ]+", line)]
+        (line,) = lines
+        assert f"](studies/{name}.md) (withdrawn: no gain is to be read in it) |" in line
+        assert "No gain should be read here" in study_text(name, reports[name])
+
+
 def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> None:
     whole = reports["amazon_office_2014_three_teachers"]
     assert "A16" not in left_open(whole), "the row of a fourth teacher"
@@ -130,6 +142,15 @@ def test_how_it_was_trained_is_told_with_teachers_and_without(reports: dict[str,
     assert said.endswith(
         "without teachers in steps of 0.001 over 8,192 rows, for at most 40 epochs, and until 5 have brought nothing."
     )
+
+
+def test_teachers_that_mind_repeats_are_told(reports: dict[str, Report]) -> None:
+    report = reports["movies_ml1m"]
+    assert "o(m)" not in trained(report)
+    recipe = json.loads(json.dumps(report.recipe))
+    recipe["students"]["sasrec"]["repeat_offsets"] = True
+    found = trained(report.model_copy(update={"recipe": recipe}))
+    assert found.index("with o(m) on what was seen") < found.index("without teachers")
 
 
 def test_rows_that_ran_to_their_limit_of_epochs_are_told(reports: dict[str, Report]) -> None:

@@ -51,6 +51,9 @@ class Lineage(Config):
     catalog_fingerprint: str
 
 
+_NEAR = 0.05
+
+
 class TeacherSource(Config):
     """A teacher that a student learnt from."""
 
@@ -59,11 +62,16 @@ class TeacherSource(Config):
     """sha256 of its weights."""
     rows: int | None = None
     """Train rows that it had answered; None: not noted."""
+    repeat_offset: float | None = None
+    """o_m that the cache had for it, heard or not; None: not noted, or none."""
 
     def is_like(self, other: TeacherSource) -> bool:
-        """The same teacher, asked the same; what is not noted is taken for equal."""
+        """The same teacher, asked the same, its o_m the same but for how a processor rounds; what is not noted is taken
+        for equal."""
         asked = {one.rows for one in (self, other) if one.rows is not None}
-        return self.fingerprint == other.fingerprint and len(asked) < 2
+        moved = [one.repeat_offset for one in (self, other) if one.repeat_offset is not None] or [0.0]
+        same = self.fingerprint == other.fingerprint and len(asked) < 2
+        return same and max(moved) - min(moved) < _NEAR
 
 
 class TeachersHeard(Config):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
@@ -18,28 +16,34 @@ from training.teacher_entry import RepeatCalibration, TeacherEntry
 
 _USERS = 4096
 """So many tell two numbers."""
+_NUMBERS = 2**27
+"""At most so many logits at a time: a GB at twice the precision. Of a large catalogue fewer users are asked."""
 
 
-def judged(entry: TeacherEntry, remember: Callable[[TeacherEntry], Memory], dataset: Dataset) -> TeacherEntry:
-    """The entry with the teacher's optimism, and with T_m and b_m fitted together and the optimism that goes with them.
+def judged(memory: Memory, dataset: Dataset) -> TeacherEntry:
+    """Its entry with the teacher's optimism, and with T_m and o_m fitted together and the optimism that goes with them.
 
     Args:
-        entry: calibrated by T_m alone.
-        remember: the teacher's memory under an entry.
+        memory: of a teacher, calibrated by T_m alone.
         dataset: whose validation users, of the half that does not select.
+
+    Raises:
+        SplitImpossible: there are no two validation users.
     """
-    repeats = _calibrated(entry, remember(entry.model_copy(update={"calibration": 1.0})), dataset)
-    minding = remember(entry.model_copy(update={"repeats": repeats})).minding_repeats()
+    repeats = _calibrated(memory, dataset)
+    minding = memory.under(memory.entry.model_copy(update={"repeats": repeats})).minding_repeats()
     repeats = repeats.model_copy(update={"optimism": optimism(minding, dataset)})
-    return entry.model_copy(update={"optimism": optimism(remember(entry), dataset), "repeats": repeats})
+    return memory.entry.model_copy(update={"optimism": optimism(memory, dataset), "repeats": repeats})
 
 
-def _calibrated(entry: TeacherEntry, bare: Memory, dataset: Dataset) -> RepeatCalibration:
-    """T_m and b_m; of a linear teacher, whose link is fitted already, b_m beside a T_m of 1."""
-    rows = evenly(calibration_half(dataset.split.validation), _USERS).row  # [E]
+def _calibrated(memory: Memory, dataset: Dataset) -> RepeatCalibration:
+    """T_m and o_m; of a linear teacher, whose link is fitted already, o_m beside a T_m of 1. Optimism is open yet."""
+    entry, items = memory.entry, len(dataset.catalog)
+    rows = evenly(calibration_half(dataset.split.validation), min(_USERS, max(1, _NUMBERS // items))).row  # [E]
+    bare = memory.under(entry.model_copy(update={"calibration": 1.0}))
     logits = bare.on(pick_device()).held_out_log_p(rows)  # [E, N]
     target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1).to(logits.device)  # [E]
-    seen = seen_before(dataset.interactions, rows, len(dataset.catalog))[:, 1:].to(logits.device)  # [E, N]
+    seen = seen_before(dataset.interactions, rows, items)[:, 1:].to(logits.device)  # [E, N]
     if entry.ease is None:
         temperature, offset = calibrated(logits, target, seen)
     else:
@@ -48,6 +52,7 @@ def _calibrated(entry: TeacherEntry, bare: Memory, dataset: Dataset) -> RepeatCa
     return RepeatCalibration(
         calibration=temperature,
         offset=offset,
+        optimism=0.0,
         said=min(1.0, float(said.sum(dim=1).mean())),
         came_back=float(seen.gather(1, target[:, None]).double().mean()),
     )

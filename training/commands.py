@@ -153,8 +153,8 @@ def _gather(
             if one.repeats is not None:
                 _say(
                     f"  {one.repeats.said:.1%} of its probability is on what was seen before, "
-                    f"{one.repeats.came_back:.1%} come back; an offset of {one.repeats.offset:+.2f} mends that"
-                    " (repeat_offsets)"
+                    f"{one.repeats.came_back:.1%} come back; with repeat_offsets that is moved by "
+                    f"{one.repeats.offset:+.2f}"
                 )
         _say(f"knowledge of {len(found.teachers)} teacher(s) lies in {out}")
 

@@ -68,6 +68,10 @@ class EaseMemory:
         """As `Memory` has it; of a held-out row's user the train part is known, as it is when serving."""
         return self._log_p(rows, leave_out=False)  # [R, N]
 
+    def under(self, entry: TeacherEntry) -> EaseMemory:
+        """As `Memory` has it."""
+        return replace(self, entry=entry)
+
     def minding_repeats(self) -> EaseMemory:
         """As `Memory` has it."""
         entry, offset = self.entry.minding_repeats()
@@ -75,7 +79,8 @@ class EaseMemory:
 
     def shuffled(self, seed: int) -> EaseMemory:
         """As `Memory` has it."""
-        return replace(self, answered=np.random.default_rng(seed).permutation(self.row))
+        answered = self.row if self.answered is None else self.answered  # [S]
+        return replace(self, answered=np.random.default_rng(seed).permutation(answered))
 
     def _log_p(self, rows: NDArray[np.int64], *, leave_out: bool) -> Tensor:
         link = self.entry.ease

@@ -12,7 +12,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -125,11 +124,11 @@ def gather(
 
 def _seal(out: Path, dataset: Dataset, entries: Sequence[TeacherEntry]) -> KnowledgeRecord:
     """Judge every teacher by held-out rows, and write the record that vouches for all of them."""
-    teachers = tuple(judged(one, partial(_memory, out / one.folder, dataset=dataset), dataset) for one in entries)
+    teachers = tuple(judged(_memory(out / one.folder, one, dataset), dataset) for one in entries)
     knowledge = KnowledgeRecord(data=lineage_of(dataset), teachers=teachers)
-    unfinished = out / f"{RECORD}.partial"
-    unfinished.write_text(knowledge.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(out / RECORD)
+    partial = out / f"{RECORD}.partial"
+    partial.write_text(knowledge.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial.replace(out / RECORD)
     return knowledge
 
 
@@ -166,9 +165,9 @@ def _ask(asked: Asked, name: str) -> TeacherEntry:
         sha256={part: sha256_of(folder / f"{part}.npy") for part in _PARTS},
         seconds=seconds,
     )
-    unfinished = folder / "teacher.json.partial"
-    unfinished.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(folder / "teacher.json")
+    partial = folder / "teacher.json.partial"
+    partial.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    partial.replace(folder / "teacher.json")
     forget_progress(folder)
     shutil.rmtree(held_out.folder)
     return entry

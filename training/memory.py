@@ -24,7 +24,7 @@ class Memory(Protocol):
 
     @property
     def repeat_offset(self) -> float:
-        """b_m, added to the calibrated logits of what the row's user met before; 0: it answers as it is."""
+        """o_m, added to the calibrated logits of what the row's user met before; 0: it answers as it is."""
 
     @property
     def row(self) -> NDArray[np.int64]:
@@ -34,7 +34,7 @@ class Memory(Protocol):
         """The same memory, answering on a device: what it is asked about comes from there, and answers go there."""
 
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """s of equation 1, calibrated, with b_m on what was seen, and which of the rows it scored.
+        """s of equation 1, calibrated, with o_m on what was seen, and which of the rows it scored.
 
         Args:
             rows: int64[R] flat train rows.
@@ -47,8 +47,11 @@ class Memory(Protocol):
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N]."""
 
+    def under(self, entry: TeacherEntry) -> Memory:
+        """The same memory, calibrated as another entry of the same teacher says."""
+
     def minding_repeats(self) -> Memory:
-        """The same teacher with its b_m, calibrated together with it.
+        """The same teacher with its o_m, calibrated together with it.
 
         Raises:
             ConfigError: none was fitted.

@@ -19,7 +19,7 @@ def seen_before(interactions: Interactions, rows: NDArray[np.int64], items: int)
     item = interactions.item[np.repeat(first, count) + inside]  # [H]
     seen = torch.zeros(rows.size, items + 1, dtype=torch.bool)  # [R, N+1]
     seen[torch.from_numpy(line), torch.from_numpy(item.astype(np.int64))] = True
-    return seen
+    return seen  # [R, N+1]
 
 
 def move_seen(logits: Tensor, candidates: Tensor, seen: Tensor, offset: float) -> Tensor:
@@ -29,7 +29,7 @@ def move_seen(logits: Tensor, candidates: Tensor, seen: Tensor, offset: float) -
         logits: float[R, C].
         candidates: catalogue indices int64[C], the same for all rows, or int64[R, C].
         seen: bool[R, N+1].
-        offset: b, in the logits' unit.
+        offset: in the logits' unit.
     """
     there = seen.to(logits.device)  # [R, N+1]
     met = there[:, candidates] if candidates.dim() == 1 else there.gather(1, candidates)  # [R, C]

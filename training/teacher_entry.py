@@ -24,13 +24,13 @@ class RepeatCalibration(Config):
     """How a teacher is calibrated where one number is added to its logits of what the row's user met before."""
 
     calibration: float = Field(gt=0)
-    """T_m, fitted together with b_m."""
-    offset: float
-    """b_m, in the unit of calibrated logits."""
-    optimism: float = 0.0
+    """T_m, fitted together with o_m."""
+    offset: float = Field(allow_inf_nan=False)
+    """o_m, in the unit of calibrated logits."""
+    optimism: float
     """delta_m with both."""
     said: float = Field(ge=0, le=1)
-    """Mean probability on what was met before, without b_m, at held-out rows."""
+    """Mean probability on what was met before, without o_m, at held-out rows."""
     came_back: float = Field(ge=0, le=1)
     """Share of those rows whose user did come back to something."""
 
@@ -66,7 +66,7 @@ class TeacherEntry(Config):
     """How scores become probabilities, of a teacher that is no pair of towers; None: cosines over a temperature."""
 
     def minding_repeats(self) -> tuple[TeacherEntry, float]:
-        """The same teacher calibrated together with its b_m, and b_m.
+        """The same teacher calibrated together with its o_m, and o_m.
 
         Raises:
             ConfigError: none was fitted.
@@ -82,4 +82,5 @@ class TeacherEntry(Config):
     @property
     def source(self) -> TeacherSource:
         """What a student that learns from it notes."""
-        return TeacherSource(name=self.name, fingerprint=self.fingerprint, rows=self.rows)
+        offset = None if self.repeats is None else self.repeats.offset
+        return TeacherSource(name=self.name, fingerprint=self.fingerprint, rows=self.rows, repeat_offset=offset)

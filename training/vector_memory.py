@@ -52,10 +52,10 @@ class TeacherMemory:
     """[S, D] memory-mapped; a teacher's vectors have length 1"""
     item: NDArray[np.float16]
     """[N+1, D]"""
-    interactions: Interactions | None = None
-    """Whose rows they are; None: made up as a control, and the same to everybody."""
     held_out: HeldOut | None = None
     """None: made up as a control, and asked nothing but train rows."""
+    interactions: Interactions | None = None
+    """Whose rows they are; None: made up as a control, and the same to everybody."""
     answered: NDArray[np.int64] | None = None
     """[S] the row whose answer each row is given; None: its own"""
     repeat_offset: float = 0.0
@@ -89,15 +89,22 @@ class TeacherMemory:
             said = (self.items[candidates] @ users[..., None]).squeeze(-1)  # [R, C]
         return self._moved(said, self._answered_at(rows), candidates), present  # [R, C], [R]
 
+    def under(self, entry: TeacherEntry) -> TeacherMemory:
+        """As `Memory` has it."""
+        return replace(self, entry=entry)
+
     def minding_repeats(self) -> TeacherMemory:
         """As `Memory` has it."""
+        if self.interactions is None:
+            raise ValueError(f"{self.entry.name}: nobody's rows are known, and so nothing that was seen")
         entry, offset = self.entry.minding_repeats()
         return replace(self, entry=entry, repeat_offset=offset)
 
     def shuffled(self, seed: int) -> TeacherMemory:
         """As `Memory` has it."""
         dealt = np.random.default_rng(seed).permutation(self.row.size)  # [S]
-        return replace(self, user=self.user[dealt], held_out=None, answered=self.row[dealt])
+        answered = self.row if self.answered is None else self.answered  # [S]
+        return replace(self, user=self.user[dealt], held_out=None, answered=answered[dealt])
 
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N].
@@ -155,4 +162,4 @@ def read_vectors(folder: Path, entry: TeacherEntry, items: int, interactions: In
         if found != (shape, np.dtype(dtype)):
             raise ArtefactCorrupt(f"{path}: {found[1]} {found[0]}, recorded is {np.dtype(dtype)} {shape}")
     held_out = HeldOut(loaded["held_out_row"], loaded["held_out_user"])
-    return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"], interactions, held_out)
+    return TeacherMemory(entry, loaded["row"], loaded["user"], loaded["item"], held_out, interactions)

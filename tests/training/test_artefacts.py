@@ -18,6 +18,7 @@ from training.artefacts import (
     CurvePoint,
     Lineage,
     ModelRecord,
+    TeacherSource,
     load_weights,
     read_record,
     require_same_data,
@@ -144,3 +145,21 @@ def test_the_hash_of_a_configuration_does_not_depend_on_the_order_of_keys() -> N
 def test_tables_name_a_student_with_its_row_and_a_teacher_without() -> None:
     assert record().label == "sasrec A7"
     assert record().model_copy(update={"row": ""}).label == "sasrec"
+
+
+@pytest.mark.parametrize(
+    ("changed", "like"),
+    [
+        ({}, True),
+        ({"rows": 8}, False),
+        ({"rows": None, "repeat_offset": None}, True),  # as older versions noted it
+        ({"repeat_offset": -2.449}, True),
+        ({"repeat_offset": -2.6}, False),
+        ({"fingerprint": "other"}, False),
+    ],
+)
+def test_a_teacher_that_was_asked_or_calibrated_otherwise_is_another(changed: dict[str, object], like: bool) -> None:  # noqa: FBT001
+    one = TeacherSource(name="unisrec", fingerprint="a", rows=9, repeat_offset=-2.45)
+    other = one.model_copy(update=changed)
+    assert one.is_like(other) is like
+    assert other.is_like(one) is like

@@ -81,6 +81,8 @@ def test_the_steps_lead_from_data_to_numbers(markov: Dataset, recipes: tuple[Pat
         assert str(step[step.index("--out") + 1]) in result.stderr.replace("\n", "")
         told = "may have gone on learning" in result.stderr.replace("\n", " ")
         assert told == (step[0] in {"finetune", "distill"}), "one epoch is all that they were given"
+        repeats = re.search(r"[\d.]+% of its probability is on what was seen before, [\d.]+% come back", result.stderr)
+        assert (repeats is not None) == (step[0] == "gather")
     found = json.loads(run("evaluate", out, fitted, "--data", data, "--json").stdout)
     assert list(found)[:2] == [str(out), str(fitted)]
     shown = run("evaluate", out, "--data", data, "--no-floors")

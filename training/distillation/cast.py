@@ -70,10 +70,10 @@ def heard(
         teaching: of the row.
         knowledge: the cache.
         dataset: whose users.
-        repeat_offsets: whether each teacher's b_m is added to what was seen.
+        repeat_offsets: whether each teacher's o_m is added to what was seen.
 
     Raises:
-        ConfigError: the row needs teachers and there is no cache, or it wants one that the cache has not, or b_m of one
+        ConfigError: the row needs teachers and there is no cache, or it wants one that the cache has not, or o_m of one
             that has none.
     """
     if teaching.cast == "popularity":
@@ -131,7 +131,7 @@ def _named(memories: tuple[Memory, ...], cast: str) -> HeardTeachers:
 
 
 def _opinions(memory: Memory) -> str:
-    """Equal for equal ones, without b_m as it was before there was any."""
+    """Equal for equal ones, without o_m as it was before there was any."""
     entry = memory.entry
     moved = f"{memory.repeat_offset:+}" if memory.repeat_offset else ""
     return f"{entry.fingerprint}@{entry.calibration}{moved}/{entry.rows}-{entry.optimism}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from training.artefacts import ModelRecord
 from training.config import Config, ConfigError
@@ -25,7 +25,7 @@ class DistillConfig(Config):
     select_on: SelectOn = "unmasked"
     """Which validation NDCG@10 picks the epoch, on the selection half of the validation users."""
     repeat_offsets: bool = False
-    """Whether each teacher's b_m is added to its logits of what the row's user met before: how likely people come back
+    """Whether each teacher's o_m is added to its logits of what the row's user met before: how likely people come back
     to things, read off held-out users. For lists that what was seen may be in (decision 30)."""
     candidates: Literal["catalogue"] | AddedCandidates = "catalogue"
     """Over what teachers and student are compared. catalogue: everything, through soft targets made beforehand."""
@@ -51,6 +51,12 @@ class DistillConfig(Config):
     """How many of a row's likeliest items are ranked, in the rows that rank."""
     unranked: int = Field(default=100, ge=1)
     """Relaxed ranking: how many other items, drawn for each step, are to stand below them."""
+
+    @model_validator(mode="after")
+    def _offsets_are_for_the_catalogue(self) -> Self:
+        if self.repeat_offsets and self.candidates != "catalogue":
+            raise ValueError(f"repeat_offsets: candidates = {self.candidates!r} has no item of the prefix to move")
+        return self
 
     def made(self, record: ModelRecord) -> bool:
         """Whether a model is of this recipe. What an older version's record does not name had its default; what nobody

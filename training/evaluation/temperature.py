@@ -11,8 +11,8 @@ BOUNDS = (0.25, 4.0)
 _STEPS = 24
 
 
-def calibrated_temperature(logits: Tensor, target: Tensor, added: Tensor | float = 0.0) -> float:
-    """argmin over T in [.25, 4] of the negative log-likelihood of softmax(logits / T + added).
+def calibrated_temperature(logits: Tensor, target: Tensor) -> float:
+    """argmin over T in [.25, 4] of the negative log-likelihood of softmax(logits / T).
 
     Golden-section search on log T: the likelihood is concave in 1/T, so it has one peak (Guo et al., ICML 2017,
     section 4.2).
@@ -20,18 +20,13 @@ def calibrated_temperature(logits: Tensor, target: Tensor, added: Tensor | float
     Args:
         logits: float[E, N], the whole catalogue.
         target: int64[E].
-        added: float[E, N], what no temperature divides.
     """
-
-    def loss(temperature: float) -> float:
-        return float(cross_entropy(logits / temperature + added, target))
-
     ratio = (5**0.5 - 1) / 2
     low, high = BOUNDS
     for _ in range(_STEPS):
         inner_low = high / (high / low) ** ratio
         inner_high = low * (high / low) ** ratio
-        if loss(inner_low) <= loss(inner_high):
+        if cross_entropy(logits / inner_low, target) <= cross_entropy(logits / inner_high, target):
             high = inner_high
         else:
             low = inner_low

@@ -87,6 +87,26 @@ def test_every_kind_of_candidates_teaches(
     assert ndcg_on_test(tmp_path, markov) > 2 * BY_CHANCE
 
 
+@pytest.mark.parametrize("row", ["A7", "C3", "C5", "A14"])
+def test_teachers_that_mind_repeats_teach(
+    markov: Dataset, both_known: Path, recipe: Recipe, tmp_path: Path, row: str
+) -> None:
+    minding = recipe(epochs=3, repeat_offsets=True)
+    record = distill(Assignment("sasrec", row, both_known), markov, minding, tmp_path)
+    assert record.recipe["repeat_offsets"] is True
+    assert all(math.isfinite(point.loss) for point in record.curve)
+    heard = [one.entry.repeats for one in TeacherKnowledge.read(both_known, markov).teachers]
+    told = [one.repeat_offset for one in record.teachers]
+    assert told == ([None] if row == "C5" else [one.offset for one in heard if one is not None])
+    if row == "A7":
+        assert ndcg_on_test(tmp_path, markov) > 0.5
+
+
+def test_offsets_where_the_prefix_is_no_candidate_are_refused(recipe: Recipe) -> None:
+    with pytest.raises(ValueError, match="repeat_offsets: candidates = 'in-batch' has no item of the prefix to move"):
+        recipe(repeat_offsets=True, candidates="in-batch")
+
+
 def test_soft_targets_over_the_catalogue_are_made_only_for_tutors_that_read_them(
     markov: Dataset, text_teacher: Path, recipe: Recipe, tmp_path: Path
 ) -> None:
