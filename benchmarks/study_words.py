@@ -27,12 +27,9 @@ _AS_SERVED = (
 )
 _SHORT = f"{_THREE} All of it was trained with little patience; the main rows with more: [{{longer}}]({{longer}}.md)."
 _LONGER = (
-    "The same three teachers, fitted anew, and students that were trained until they stood still: in short batches,"
-    " their weights averaged ([decision 27](../decisions/027-more-steps-and-an-average.md)). SASRec is told with o(m)"
-    " how likely people come back to something: better unmasked, by which all was chosen, no better or worse masked"
-    " ([decision 30](../decisions/030-how-likely-people-come-back.md)). [{short}]({short}.md) has more rows,"
-    " trained with little patience and without o(m). Its teachers and C6 are ranked as they are, and A0 is told"
-    " nothing: what o(m) by itself brings stands in that decision."
+    "The same three teachers, fitted anew, and students that were trained until they stood still: in shorter batches,"
+    " their weights averaged ([decision 27](../decisions/027-more-steps-and-an-average.md)). [{short}]({short}.md) has"
+    " more rows, trained with little patience."
 )
 SAID = {
     **{THREE_TEACHERS[name]: _SHORT.format(longer=longer) for name, longer in LONGER.items()},

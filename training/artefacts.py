@@ -63,7 +63,7 @@ class TeacherSource(Config):
     rows: int | None = None
     """Train rows that it had answered; None: not noted."""
     repeat_offset: float | None = None
-    """o_m that the cache had for it, heard or not; None: not noted, or none."""
+    """o_m of the cache, and of a student that was taught with it; None: there is none, or it was not heard."""
 
     def is_like(self, other: TeacherSource) -> bool:
         """The same teacher, asked the same, its o_m the same but for how a processor rounds; what is not noted is taken

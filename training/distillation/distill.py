@@ -16,6 +16,7 @@ from training.artefacts import (
     ArtefactMismatch,
     ModelRecord,
     TeachersHeard,
+    TeacherSource,
     load_weights,
     read_record,
     require_same_data,
@@ -31,6 +32,7 @@ from training.evaluation.selection import selection_half, validation_ndcg
 from training.fitting import Fitted, Task, fit, forget
 from training.knowledge import TeacherKnowledge
 from training.lineage import lineage_of
+from training.memory import Memory
 from training.processes import Processes
 from training.students.base import Student
 from training.students.registry import student_family
@@ -111,7 +113,7 @@ def _record(
         recipe=config.model_dump(mode="json"),
         data=lineage_of(dataset),
         data_folder=os.path.relpath(dataset.folder, out),
-        teachers=tuple(one.entry.source for one in memories),
+        teachers=tuple(_source(one) for one in memories),
         heard=_heard(taught),
         seed=config.fit.seed,
         parameters=student.parameters_count,
@@ -122,6 +124,12 @@ def _record(
         device=fitted.device,
         peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
+
+
+def _source(memory: Memory) -> TeacherSource:
+    """The teacher, with its o_m only where that was heard: another o_m is nothing to who never heard it."""
+    source = memory.entry.source
+    return source if memory.repeat_offset else source.model_copy(update={"repeat_offset": None})
 
 
 def _heard(taught: Tutoring) -> TeachersHeard | None:

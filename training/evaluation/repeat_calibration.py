@@ -45,13 +45,14 @@ def calibrated_offset(logits: Tensor, target: Tensor, seen: Tensor) -> float:
         return float(((inside + offset).logaddexp(outside) - offset * again).mean())
 
     found = minimize_scalar(loss, bounds=(-LIMIT, LIMIT), method="bounded", options={"xatol": _NEAR})
-    return float(found.x)
+    return min((float(found.x), -LIMIT, LIMIT), key=loss)  # it comes near to a limit, and not there
 
 
 def calibrated(logits: Tensor, target: Tensor, seen: Tensor) -> tuple[float, float]:
     """(T, o), T in [.25, 4] and o in [-12, 12], under which softmax(logits / T + o * seen) is likeliest.
 
-    The likelihood is concave in (1/T, o) together, so it has one peak; L-BFGS-B finds it from the best T alone.
+    The likelihood is concave in (1/T, o) together, so it has one peak; L-BFGS-B finds it from the best T alone. Where
+    next to nothing is left to move, far from 0, it stops early: o is found once more, at that T.
 
     Args:
         logits: float[E, N], the whole catalogue.
@@ -73,7 +74,8 @@ def calibrated(logits: Tensor, target: Tensor, seen: Tensor) -> tuple[float, flo
     coldest, hottest = BOUNDS
     within = ((1 / hottest, 1 / coldest), (-LIMIT, LIMIT))
     found = minimize(loss, x0=np.array([1 / alone, 0.0]), jac=True, bounds=within, method="L-BFGS-B", tol=_NEAR**2)
-    return 1 / float(found.x[0]), float(found.x[1])
+    temperature = 1 / float(found.x[0])
+    return temperature, calibrated_offset(logits / temperature, target, seen)
 
 
 def _tells(seen: Tensor) -> bool:

@@ -69,6 +69,7 @@ def test_a_student_learns_nothing_from_noise(noise: Dataset, recipe: Recipe, tmp
 
 def test_the_record_says_who_was_learnt_from(markov: Dataset, learnt: dict[str, Path], both_known: Path) -> None:
     alone, joint = (read_record(learnt[row]) for row in ("A0", "A7"))
+    assert [one.repeat_offset for one in joint.teachers] == [None, None]  # there are, and they were not heard
     knowledge = TeacherKnowledge.read(both_known, markov)
     assert alone.teachers == ()
     assert [one.fingerprint for one in joint.teachers] == [one.entry.fingerprint for one in knowledge.teachers]
