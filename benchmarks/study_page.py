@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.study_picture import draw
 from benchmarks.study_summary import MAIN_STUDENT, by_popularity, by_student, left_open, summary
 from benchmarks.study_tables import study_text
-from benchmarks.study_words import WITHDRAWN
+from benchmarks.study_words import PICTURED, WITHDRAWN
 from training.study.report import REPORT, Report
 
 PAGE = "studies.md"
@@ -58,7 +58,7 @@ def write_page(results: Path, docs: Path) -> Path:
     for name, one in reports.items():
         (folder / f"{name}.md").write_text(study_text(name, one), encoding="utf-8")
     page.write_text(page_text(reports), encoding="utf-8")
-    draw([one for name, one in _compared(reports).items() if name == one.dataset], docs / "img" / PICTURE)
+    draw([reports[name] for name in PICTURED if name in reports], docs / "img" / PICTURE)
     return page
 
 

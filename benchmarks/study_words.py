@@ -13,6 +13,8 @@ LONGER = {name: f"{name}_trained_longer" for name in ("amazon_scientific", "onli
 """Data set -> what the study is kept as whose students were trained until they stood still."""
 WITHDRAWN = frozenset({"movies_ml1m"})
 """Studies in which no gain is to be read: they have a page, which says why, and stand in no comparison."""
+PICTURED = (*AS_SERVED.values(), *LONGER.values())
+"""Of each set the study whose students had most time."""
 _THREE = (
     "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as two cores can pay for"
     " (`configs/teachers/two-cores`), and more rows: the controls, a broken teacher in the plain mean, other ways of"

@@ -12,7 +12,7 @@ from benchmarks.studies import PLANS, recipes
 from benchmarks.study_page import page_text, stored, write_page
 from benchmarks.study_summary import at_their_limit, by_popularity, by_student, left_open, trained
 from benchmarks.study_tables import study_text
-from benchmarks.study_words import WITHDRAWN
+from benchmarks.study_words import PICTURED, WITHDRAWN
 from benchmarks.teachers import TARGETS
 from training.distillation.rows import ROWS
 from training.study.config import StudyConfig
@@ -123,6 +123,12 @@ def test_a_study_that_is_withdrawn_has_a_page_and_stands_in_no_comparison(report
         (line,) = lines
         assert f"](studies/{name}.md) (withdrawn: no gain is to be read in it) |" in line
         assert "No gain should be read here" in study_text(name, reports[name])
+
+
+def test_what_is_pictured_is_one_study_of_each_set_and_none_that_is_withdrawn(reports: dict[str, Report]) -> None:
+    sets = [reports[name].dataset for name in PICTURED]
+    assert len(sets) == len(set(sets)) > 1
+    assert not WITHDRAWN & set(PICTURED)
 
 
 def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> None:
