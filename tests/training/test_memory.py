@@ -35,7 +35,7 @@ def test_where_it_is_already_it_stays(memories: tuple[Memory, ...]) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_is_told_the_same(memories: tuple[Memory, ...], markov: Dataset) -> None:
     everything = torch.arange(1, len(markov.catalog) + 1)
-    for memory in memories:
+    for memory in (*memories, *(one.minding_repeats() for one in memories)):
         there = memory.on(torch.device("cuda:0"))
         said, present = there.logits(memory.row[:50], everything.to("cuda:0"))
         wanted, known = memory.logits(memory.row[:50], everything)
