@@ -58,7 +58,9 @@ def write_page(results: Path, docs: Path) -> Path:
     for name, one in reports.items():
         (folder / f"{name}.md").write_text(study_text(name, one), encoding="utf-8")
     page.write_text(page_text(reports), encoding="utf-8")
-    draw([reports[name] for name in PICTURED if name in reports], docs / "img" / PICTURE)
+    pictured = [reports[name] for name in PICTURED if name in reports]
+    if pictured:
+        draw(pictured, docs / "img" / PICTURE)
     return page
 
 

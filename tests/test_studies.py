@@ -81,6 +81,7 @@ def test_the_page_of_a_study_that_is_not_stored_any_more_goes(reports: dict[str,
     for name in two:
         reports[name].write(results / name)
     write_page(results, docs)
+    assert not (docs / "img" / "studies.png").exists(), "none of these is pictured"
     gone, *kept = two
     (results / gone / "report.json").unlink()
     write_page(results, docs)
