@@ -36,7 +36,8 @@ def test_a_click_becomes_history_and_changes_the_list(console: Page, interaction
     expect(console.locator("#notice")).to_contain_text(title)
 
 
-def test_what_is_typed_while_the_page_opens_is_not_written_over(console: Page) -> None:
+@pytest.mark.parametrize("typed", ["mika", ""])
+def test_what_is_typed_or_about_to_be_while_the_page_opens_is_not_written_over(console: Page, typed: str) -> None:
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -44,14 +45,14 @@ def test_what_is_typed_while_the_page_opens_is_not_written_over(console: Page) -
 
     console.route("**/console/users", hold)  # the names come late
     console.reload()
-    console.get_by_label("User id").fill("mika")
+    console.get_by_label("User id").fill(typed)  # "": the field is only entered, and its empty text selected
     while not held:
         console.wait_for_timeout(20)
     with console.expect_response("**/console/users"):
         held.pop().continue_()
     expect(console.locator("#sample button").first).to_be_visible()
     expect(console.locator("body")).not_to_have_attribute("aria-busy", "true")
-    expect(console.get_by_label("User id")).to_have_value("mika")
+    expect(console.get_by_label("User id")).to_have_value(typed)
     expect(console.locator("#for")).to_have_text("…")
     console.unroute("**/console/users")
     choose(console, "mika")

@@ -100,6 +100,24 @@ def test_the_keyboard_is_enough_and_the_focus_comes_back(console: Page) -> None:
     expect(past(console).nth(1)).to_be_focused()
 
 
+ESCAPE_AND_AT_ONCE = """(item) => {
+  const dialog = document.getElementById("similar-dialog");
+  dialog.dispatchEvent(new Event("cancel"));
+  dialog.close();
+  item.click();
+}"""
+"""A browser says that a dialog is closed in a task of its own: here the next item is chosen before that."""
+
+
+def test_an_item_that_is_chosen_before_the_browser_says_that_the_last_one_is_closed_is_shown(console: Page) -> None:
+    choose(console, "ada")
+    past(console).nth(1).click()
+    first = shown(console)
+    past(console).first.evaluate(ESCAPE_AND_AT_ONCE)
+    expect(dialog(console).locator(".card").first).not_to_have_attribute("data-id", first[0])
+    assert len(shown(console)) == len(first)
+
+
 def test_it_is_the_model_of_the_users_variant_or_the_one_that_was_chosen(
     open_console: Open, seeded_settings: Settings, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ const MOST_IN_SESSION = 100; // what the API takes as context_items
 const WIDE = "(min-width: 48rem)";
 const [a, b] = ["A", "B"].map((name) => new Column(name, () => attempt(() => refresh()), pick));
 let user = null; // who was chosen
-let typed = false; // somebody began to: nobody is chosen for them
+let typed = false; // somebody began to, or is about to: nobody is chosen for them
 let listed = null; // whose lists are on the page: the one before, until the answers are there
 let session = []; // item ids, oldest first
 let under = 0; // attempts under way
@@ -183,7 +183,7 @@ a.part(".settings").open = matchMedia(WIDE).matches;
 wireDialog($("erase-dialog"));
 wireSimilar();
 wireKey(() => attempt(start));
-$("user").addEventListener("input", () => { typed = true; });
+for (const begun of ["focus", "input"]) $("user").addEventListener(begun, () => { typed = true; });
 $("pick").addEventListener("submit", (event) => {
   event.preventDefault();
   choose($("user").value);

@@ -6,6 +6,7 @@ import { itemCard, origin } from "./item_card.js";
 
 const MOST = 12;
 let turn = 0; // of two quick clicks the later one counts
+let left = false; // the dialog is being closed: the event that says so may come after the next click
 
 // `whose`: { model } or { user_id }, as the API takes it.
 export async function showSimilar(id, whose, onPick) {
@@ -32,7 +33,13 @@ export async function showSimilar(id, whose, onPick) {
 const inPath = (id) => encodeURIComponent(id).replaceAll(".", "%2E");
 
 function close() {
+  leave();
   $("similar-dialog").close();
+}
+
+function leave() {
+  left = true;
+  turn += 1; // what is still on its way comes too late
 }
 
 export function wireSimilar() {
@@ -40,8 +47,10 @@ export function wireSimilar() {
   $("similar-dialog").addEventListener("click", (event) => {
     if (event.target === $("similar-dialog")) close(); // beside it
   });
+  $("similar-dialog").addEventListener("cancel", leave); // Escape
   $("similar-dialog").addEventListener("close", () => {
-    turn += 1; // what is still on its way comes too late
-    $("similar").replaceChildren();
+    if (!left) leave(); // closed without a word before
+    left = false;
+    if (!$("similar-dialog").open) $("similar").replaceChildren();
   });
 }
