@@ -46,7 +46,7 @@ class Part:
 _SHORT = ("A0", "A1", "A2", "A4", "A7")
 _PLAN = (
     Part(("sasrec",), CORE, 3),
-    Part(("fm", "gru4rec", "lightgcn", "deepfm"), _SHORT, 3),
+    Part(("fm", "gru4rec", "lightgcn", "deepfm"), (*_SHORT, "A16"), 3),
     Part(("sasrec",), (), 3),
 )
 
@@ -76,7 +76,7 @@ PLANS: dict[str, tuple[Part, ...]] = {
     ),
     **dict.fromkeys(AS_SERVED.values(), _SERVED),
     LONGER["amazon_scientific"]: (*_SERVED, Part(("gru4rec",), ("A0", "A4", "A7"), 2), Part(("gru4rec",), _SHORT, 1)),
-    LONGER["online_retail"]: (*_SERVED, Part(("lightgcn",), _SHORT, 1)),
+    LONGER["online_retail"]: (*_SERVED, Part(("sasrec",), ("C7", "C10"), 1), Part(("lightgcn",), _SHORT, 1)),
 }
 """What a study is kept as -> what is trained, in this order: what success is judged by comes first."""
 

@@ -29,9 +29,10 @@ _AS_SERVED = (
 )
 _SHORT = f"{_THREE} All of it was trained with little patience; the main rows with more: [{{longer}}]({{longer}}.md)."
 _LONGER = (
-    "The same three teachers, fitted anew, and students that were trained until they stood still: in shorter batches,"
-    " their weights averaged ([decision 27](../decisions/027-more-steps-and-an-average.md)). [{short}]({short}.md) has"
-    " more rows, trained with little patience."
+    "The same three teachers, fitted anew, and students that were trained until they stood still, but for what is"
+    " called cut short: in shorter batches, their weights averaged"
+    " ([decision 27](../decisions/027-more-steps-and-an-average.md)). [{short}]({short}.md) has more rows, trained with"
+    " little patience."
 )
 SAID = {
     **{THREE_TEACHERS[name]: _SHORT.format(longer=longer) for name, longer in LONGER.items()},

@@ -53,6 +53,15 @@ def test_the_command_of_a_stored_study_trains_with_the_recipes_that_made_it(repo
         assert StudyConfig.from_toml(recipes(name, kept_as)) == made_with, kept_as
 
 
+def test_the_plan_of_a_stored_study_has_every_row_that_the_study_has(reports: dict[str, Report]) -> None:
+    for kept_as, report in reports.items():
+        for student in report.students:
+            parts = [part for part in PLANS[kept_as] if student.student in part.students]
+            planned = {row for part in parts for row in part.rows or ROWS}
+            found = {one.name for one in student.rows if one.kind == "student"}
+            assert found <= planned, (kept_as, student.student, found - planned)
+
+
 def test_a_report_is_of_rows_that_there_are_and_of_several_seeds(reports: dict[str, Report]) -> None:
     for report in reports.values():
         (sasrec,) = (one for one in report.students if one.student == "sasrec")

@@ -80,7 +80,7 @@ class TeacherMemory:
         return torch.from_numpy(self.item.astype(np.float32)).to(self.device)  # [N+1, D]
 
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Memory` has it: <U_i, V_c> / (tau T) + b [c was seen], float[R, C], and bool[R]."""
+        """As `Memory` has it: <U_i, V_c> / (tau T) + o [c was seen], float[R, C], and bool[R]."""
         users, present = self.users_at(rows)  # [R, D], [R]
         users = users / (self.entry.temperature * self.entry.calibration)  # [R, D]
         if candidates.dim() == 1:
@@ -120,7 +120,7 @@ class TeacherMemory:
         return self._moved(users @ self.items[1:].T, rows, everything).log_softmax(dim=-1)  # [R, N]
 
     def _moved(self, said: Tensor, rows: NDArray[np.int64], candidates: Tensor) -> Tensor:
-        """float[R, C] with b added to what was seen."""
+        """float[R, C] with o_m added to what was seen."""
         if self.interactions is None or not self.repeat_offset:
             return said  # [R, C]
         seen = seen_before(self.interactions, rows, len(self.item) - 1)  # [R, N+1]
