@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +30,12 @@ from training.distillation.recipe import DistillConfig
 from training.distillation.rows import Row, study_row
 from training.distillation.tutoring import TeachingMaterial, Tutoring, tutoring
 from training.evaluation.selection import selection_half, validation_ndcg
-from training.fitting import Fitted, Task, fit, forget
+from training.fitting import FitConfig, Fitted, Task, forget
 from training.knowledge import TeacherKnowledge
 from training.lineage import lineage_of
 from training.memory import Memory
 from training.processes import Processes
+from training.stages import fit_stages
 from training.students.base import Student
 from training.students.registry import student_family
 
@@ -74,8 +76,8 @@ def distill(assignment: Assignment, dataset: Dataset, config: DistillConfig, out
     taught = tutoring(row, config, TeachingMaterial(dataset, knowledge, kept, student.item_matrix().shape[1]))
     if row.teaching is not None and row.teaching.seeded and taught.heard is not None:
         student.seed_items(taught.heard.item_components(student.item_matrix().shape[1]))
-    task = _task(f"training {family.name}, row {row.name} ({row.meaning})", (student, taught), (dataset, config))
-    fitted = fit(task, config.fit, out)
+    title = f"training {family.name}, row {row.name} ({row.meaning})"
+    fitted = fit_stages(_stages(title, (student, taught), (dataset, config)), out)
     processes = Processes.here()
     if processes.writes:
         save_model(out, student, _record((assignment, config), student, (taught, fitted), (dataset, out)))
@@ -85,9 +87,23 @@ def distill(assignment: Assignment, dataset: Dataset, config: DistillConfig, out
     return read_record(out)
 
 
-def _task(title: str, learning: tuple[Student, Tutoring], source: tuple[Dataset, DistillConfig]) -> Task:
-    """What the training loop is to do: the train rows, and the selection half of validation to stop by."""
-    (student, taught), (dataset, config) = learning, source
+def _stages(
+    title: str, learning: tuple[Student, Tutoring], source: tuple[Dataset, DistillConfig]
+) -> Iterator[tuple[Task, FitConfig]]:
+    """With the teachers and then, where the recipe says so, alone."""
+    (student, taught), (_, config) = learning, source
+    who = taught.heard.name if taught.heard else ""
+    yield _task((title, who), learning, source), config.fit
+    if config.alone_epochs:
+        yield _task((f"{title}, alone", who), (student, Tutoring()), source), config.alone_fit
+
+
+def _task(name: tuple[str, str], learning: tuple[Student, Tutoring], source: tuple[Dataset, DistillConfig]) -> Task:
+    """What the training loop is to do: the train rows, and the selection half of validation to stop by.
+
+    `name`: what people call it, and by whom the student is taught or was taught before.
+    """
+    (title, who), (student, taught), (dataset, config) = name, learning, source
     selection = selection_half(dataset.split.validation)
     learners = (student, taught.dropped_after) if taught.dropped_after is not None else (student,)
     return Task(
@@ -95,7 +111,7 @@ def _task(title: str, learning: tuple[Student, Tutoring], source: tuple[Dataset,
         model=nn.ModuleList(learners) if len(learners) > 1 else student,
         objective=lesson(dataset, student, taught, config.fit.rows_per_batch),
         validate=lambda: validation_ndcg(student, dataset, selection, config.select_on),
-        recipe=" ".join([title, config.hash, lineage_of(dataset).hash, taught.heard.name if taught.heard else ""]),
+        recipe=" ".join([title, config.hash, lineage_of(dataset).hash, who]),
     )
 
 

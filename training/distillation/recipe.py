@@ -22,6 +22,10 @@ class DistillConfig(Config):
     student: dict[str, JsonValue] = Field(default_factory=dict)
     """What differs from the student family's defaults."""
     fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=200, patience=10))
+    alone_epochs: int = Field(default=0, ge=0)
+    """A last stage of at most so many epochs: from the best weights of the first, by the next items alone, with steps,
+    batches and patience as there. What brings nothing better is not kept. Teachers help in the beginning, and may hold
+    a student back in the end (early-stopped distillation: Cho and Hariharan, ICCV 2019). 0: taught to the end."""
     select_on: SelectOn = "unmasked"
     """Which validation NDCG@10 picks the epoch, on the selection half of the validation users."""
     repeat_offsets: bool = False
@@ -57,6 +61,11 @@ class DistillConfig(Config):
         if self.repeat_offsets and self.candidates != "catalogue":
             raise ValueError(f"repeat_offsets: candidates = {self.candidates!r} has no item of the prefix to move")
         return self
+
+    @property
+    def alone_fit(self) -> FitConfig:
+        """How the last stage is trained."""
+        return self.fit.model_copy(update={"epochs": self.alone_epochs})
 
     def made(self, record: ModelRecord) -> bool:
         """Whether a model is of this recipe. What an older version's record does not name had its default; what nobody

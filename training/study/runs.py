@@ -157,10 +157,17 @@ def finding(run: Run, teachers: int) -> RunFinding:
         parameters=record.parameters,
         peak_memory_mb=record.peak_memory_mb,
         device=record.device,
-        cut_short=run.recipe.fit.cuts_short(len(record.curve), record.best_epoch),
+        cut_short=_cut_short(run, record),
         weights=weights,
         weight_sample=sample,
     )
+
+
+def _cut_short(run: Run, record: ModelRecord) -> bool:
+    """As the record notes it; one of before that was noted is of a single stage, and its curve tells."""
+    if record.cut_short is not None:
+        return record.cut_short
+    return run.recipe.fit.cuts_short(len(record.curve), record.best_epoch)
 
 
 def _weights(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from training.artefacts import (
     RECORD,
     ArtefactCorrupt,
     ArtefactMismatch,
-    CurvePoint,
     Lineage,
     ModelRecord,
     load_weights,
@@ -26,9 +25,10 @@ from training.artefacts import (
 from training.artefacts import Stage as Done
 from training.dataset import Dataset
 from training.evaluation.selection import evenly, validation_ndcg
-from training.fitting import Fitted, Task, fit, forget
+from training.fitting import FitConfig, Fitted, Task, fit, forget
 from training.lineage import lineage_of, merged_lineage
 from training.processes import Processes
+from training.stages import fit_stages
 from training.teachers.base import Teacher
 from training.teachers.corpus import Corpus
 from training.teachers.kind import FinetuneConfig, PretrainConfig, TeacherConfig, TeacherKind, TeacherRecipe
@@ -90,7 +90,7 @@ def finetune(
     torch.manual_seed(recipe.finetune.fit.seed)
     model = _initialised(kind, recipe, Corpus.of([dataset]), init)
     origin = _Origin(lineage_of(dataset), _weights_of(init) if init else "")
-    fitted = _run_stages(kind, model, dataset, recipe, (origin, out))
+    fitted = fit_stages(_stages(kind, model, dataset, recipe, origin), out)
     return _save(out, model, _record("finetuned", kind, model, (recipe.finetune, origin, fitted)))
 
 
@@ -156,14 +156,12 @@ def _weights_of(init: Path) -> str:
     return sha256_of(init) if init.is_file() else read_record(init).weights_sha256
 
 
-def _run_stages(
-    kind: AnyKind, model: Teacher, dataset: Dataset, recipe: TeacherRecipe, places: tuple[_Origin, Path]
-) -> Fitted:
-    """One after the other; a stage that brings nothing better leaves the weights of the one before."""
-    origin, out = places
+def _stages(
+    kind: AnyKind, model: Teacher, dataset: Dataset, recipe: TeacherRecipe, origin: _Origin
+) -> Iterator[tuple[Task, FitConfig]]:
+    """What the kind does one after the other, as tasks that validation ends."""
     chosen = evenly(dataset.split.validation, recipe.finetune.validation_users)
-    before: Fitted | None = None
-    for number, stage in enumerate(kind.finetuning(model, dataset, recipe), start=1):
+    for stage in kind.finetuning(model, dataset, recipe):
         task = Task(
             title=f"fine-tuning {kind.name} on {dataset.name}{stage.title and f', {stage.title}'}",
             model=model,
@@ -171,33 +169,7 @@ def _run_stages(
             validate=lambda: validation_ndcg(model, dataset, chosen, recipe.finetune.select_on),
             recipe=origin.hash(kind, recipe, model),
         )
-        kept = {name: one.detach().clone() for name, one in model.state_dict().items()}
-        fitted = fit(task, stage.fit, _stage_folder(out, number))
-        if before is not None and fitted.best.validation < before.best.validation:
-            model.load_state_dict(kept)
-        before = fitted if before is None else _joined(before, fitted)
-    if before is None:
-        raise ValueError(f"{kind.name}: fine-tuning of no stage")
-    return before
-
-
-def _stage_folder(out: Path, number: int) -> Path:
-    return out if number == 1 else out / f"stage-{number}"
-
-
-def _joined(first: Fitted, then: Fitted) -> Fitted:
-    """One curve, its epochs counted on."""
-    moved: tuple[CurvePoint, ...] = tuple(
-        one.model_copy(update={"epoch": one.epoch + len(first.curve)}) for one in then.curve
-    )
-    best = then.best_epoch + len(first.curve) if then.best.validation >= first.best.validation else first.best_epoch
-    return replace(
-        first,
-        curve=first.curve + moved,
-        best_epoch=best,
-        seconds=first.seconds + then.seconds,
-        cut_short=first.cut_short or then.cut_short,
-    )
+        yield task, stage.fit
 
 
 def _record(

@@ -210,3 +210,38 @@ def test_a_seed_changes_the_student(markov: Dataset, recipe: Recipe, tmp_path: P
     ]
     assert [one.seed for one in records] == [0, 0, 1]
     assert records[0].weights_sha256 == records[1].weights_sha256 != records[2].weights_sha256
+
+
+def test_in_the_last_stage_nobody_teaches(markov: Dataset, recipe: Recipe, tmp_path: Path) -> None:
+    """A teacher of what is popular, heard above all else, teaches nothing more; alone a student finds out."""
+    loud = {"weight": 1e4, "warm_up_epochs": 0}
+    taught = distill(Assignment("sasrec", "C5", None), markov, recipe(3, **loud), tmp_path / "taught")
+    both = distill(Assignment("sasrec", "C5", None), markov, recipe(3, **loud, alone_epochs=8), tmp_path / "both")
+    told = [[(one.epoch, one.loss, one.validation) for one in record.curve] for record in (taught, both)]
+    assert told[1][:3] == told[0]
+    assert len(told[1]) == 11
+    assert ndcg_on_test(tmp_path / "taught", markov) < 2 * BY_CHANCE
+    assert ndcg_on_test(tmp_path / "both", markov) > 0.5
+    assert both.teachers == taught.teachers  # it was taught by it all the same
+    assert both.seconds == pytest.approx(sum(one.seconds for one in both.curve))
+    assert sorted(one.name for one in (tmp_path / "both").iterdir()) == ["model.json", "model.safetensors"]
+
+
+@pytest.mark.parametrize("family", ["gru4rec", "fm", "deepfm", "lightgcn"])
+def test_every_student_goes_on_alone(
+    markov: Dataset, both_known: Path, recipe: Recipe, tmp_path: Path, family: str
+) -> None:
+    settings = recipe(1, student={}, alone_epochs=1)
+    record = distill(Assignment(family, "A7", both_known), markov, settings, tmp_path)
+    assert len(record.curve) == 2
+    assert all(math.isfinite(point.loss) for point in record.curve)
+
+
+@pytest.mark.parametrize("row", ["A0", "A13"])
+def test_a_last_stage_without_teachers_before_or_beside_what_aligns_them(
+    markov: Dataset, both_known: Path, recipe: Recipe, tmp_path: Path, row: str
+) -> None:
+    record = distill(Assignment("sasrec", row, both_known), markov, recipe(2, alone_epochs=2), tmp_path)
+    assert len(record.curve) == 4
+    assert record.curve[record.best_epoch - 1].validation == max(one.validation for one in record.curve)
+    assert ndcg_on_test(tmp_path, markov) > BY_CHANCE
