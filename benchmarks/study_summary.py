@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from training.distillation.recipe import DistillConfig
 from training.distillation.rows import ROWS, study_row
 from training.evaluation.ranking import PROTOCOLS, Masking
-from training.fitting import FitConfig
 from training.students.registry import STUDENTS
 from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN
 from training.study.config import StudyConfig
@@ -82,7 +82,7 @@ def left_open(report: Report) -> str:
 def trained(report: Report) -> str:
     """How long the main student's steps were and when they ended, with teachers and without."""
     config = StudyConfig.model_validate(report.recipe)
-    taught, alone = (_steps(config.recipe(MAIN_STUDENT, study_row(row)).fit) for row in (FULL, BASE))
+    taught, alone = (_steps(config.recipe(MAIN_STUDENT, study_row(row))) for row in (FULL, BASE))
     taught += ", with o(m) on what was seen" * config.recipe(MAIN_STUDENT, study_row(FULL)).repeat_offsets
     return f"SASRec {taught}" + ("." if alone == taught else f"; without teachers {alone}.")
 
@@ -110,11 +110,13 @@ def _untold(row: RowReport | None) -> bool:
     return row is not None and row.cut_short is None
 
 
-def _steps(fit: FitConfig) -> str:
+def _steps(recipe: DistillConfig) -> str:
+    fit = recipe.fit
     average = f", weights averaged over {1 / (1 - fit.averaging):.0f} steps" if fit.averaging else ""
+    last = f", then from the best of them by the next items alone, for at most {recipe.alone_epochs} more"
     return (
         f"in steps of {fit.learning_rate:g} over {fit.rows_per_batch:,} rows{average}, for at most {fit.epochs} epochs,"
-        f" and until {fit.patience} have brought nothing"
+        f" and until {fit.patience} have brought nothing{last * bool(recipe.alone_epochs)}"
     )
 
 

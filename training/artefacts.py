@@ -97,6 +97,8 @@ class CurvePoint(Config):
     validation: float
     """NDCG@10 on the validation users (pre-training: minus the loss)."""
     seconds: float
+    stage: int = 1
+    """Of trainings that follow each other, the how manieth; each begins at the best epoch of those before."""
 
 
 class ModelRecord(Config):

@@ -37,9 +37,10 @@ def fit_stages(stages: Iterable[tuple[Task, FitConfig]], folder: Path) -> Fitted
 
 
 def _joined(first: Fitted, then: Fitted) -> Fitted:
-    """One curve, its epochs counted on."""
+    """One curve, its epochs counted on, each with the number of its stage."""
     before = len(first.curve)
-    moved = tuple(one.model_copy(update={"epoch": one.epoch + before}) for one in then.curve)
+    stage = first.curve[-1].stage + 1
+    moved = tuple(one.model_copy(update={"epoch": one.epoch + before, "stage": stage}) for one in then.curve)
     better = then.best.validation >= first.best.validation
     return replace(
         first,

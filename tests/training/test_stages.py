@@ -69,6 +69,7 @@ def test_a_stage_begins_where_the_one_before_was_best(tmp_path: Path) -> None:
     assert weight.item() == pytest.approx(0.5, abs=0.01)  # as near to its goal as the second came is no better
     assert [one.epoch for one in fitted.curve] == list(range(1, len(fitted.curve) + 1))
     assert len(fitted.curve) == len(first.began) + len(then.began) == 8 + 6
+    assert [one.stage for one in fitted.curve] == [1] * 8 + [2] * 6
     assert fitted.best_epoch == 5
     assert fitted.seconds == pytest.approx(sum(one.seconds for one in fitted.curve))
 

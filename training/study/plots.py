@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from textwrap import fill
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from training.artefacts import CurvePoint
 from training.evaluation.ranking import Masking
 from training.study.comparisons import BASE, FULL, MAIN_METRIC, PLAIN_MEAN
 from training.study.findings import Findings
@@ -39,17 +41,23 @@ def curves(findings: Findings, student: StudentReport, protocol: Masking) -> Fig
     for name, colour in rows.items():
         for place, run in enumerate(one for one in runs[name] if one.curve):
             label = f"{name}: {run.meaning}" if not place else None
-            heights = [point.validation for point in run.curve]
-            best = int(np.argmax(heights))
-            epochs = [point.epoch for point in run.curve]
-            axis.plot(epochs, heights, color=colour, linewidth=1.3, alpha=0.85, label=label)
-            axis.plot(epochs[best], heights[best], "o", color=colour, markersize=5, markeredgecolor=PAPER)
+            _learning(axis, run.curve, colour, label)
     axis.set_xlabel("epoch")
     axis.grid(axis="y", color=LINE, linewidth=0.7)
     axis.yaxis.set_major_formatter(lambda value, _: short(float(value)))
     title(figure, f"How {student.student} learns", "NDCG@10 on validation users")
     _legend(figure, axis, columns=2)
     return figure
+
+
+def _learning(axis: Axes, curve: Sequence[CurvePoint], colour: str, label: str | None) -> None:
+    """A line a stage, and a dot at the best epoch of all."""
+    for stage, points in groupby(curve, key=lambda point: point.stage):
+        part = np.array([(point.epoch, point.validation) for point in points])  # [E, 2]
+        style, said = ("-", label) if stage == 1 else (":", None)
+        axis.plot(part[:, 0], part[:, 1], style, color=colour, linewidth=1.3, alpha=0.85, label=said)
+    best = max(curve, key=lambda point: point.validation)
+    axis.plot(best.epoch, best.validation, "o", color=colour, markersize=5, markeredgecolor=PAPER)
 
 
 def weights(findings: Findings, student: StudentReport) -> Figure | None:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from training.study.findings import Findings
+from training.study.findings import Findings, RunFinding
 from training.study.forest import forest
 from training.study.gallery import Plot, student_plots, study_plots
 from training.study.plot_style import BLUE, INK, inline_svg, png, short
@@ -71,6 +71,21 @@ def test_curves_are_those_of_the_told_rows_and_the_dot_is_the_best_epoch(finding
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     for line, dot in zip(lines, dots, strict=True):
         assert float(np.asarray(dot.get_ydata())[0]) == np.asarray(line.get_ydata()).max()
+
+
+def test_a_last_stage_is_dotted_and_begins_where_the_first_ended(findings: Findings, made: Report) -> None:
+    def staged(run: RunFinding) -> RunFinding:
+        points = tuple(one.model_copy(update={"stage": 1 + (one.epoch > 10)}) for one in run.curve)
+        return replace(run, curve=points)
+
+    figure = curves(replace(findings, runs=tuple(map(staged, findings.runs))), made.students[0], "unmasked")
+    assert figure is not None
+    lines = [line for line in figure.axes[0].lines if line.get_marker() == "None"]
+    assert len(lines) == 2 * 12
+    first, last = ([line for line in lines if line.get_linestyle() == style] for style in ("-", ":"))
+    for one, other in zip(first, last, strict=True):
+        assert (np.asarray(one.get_xdata())[-1], np.asarray(other.get_xdata())[0]) == (10, 11)
+        assert str(other.get_label()).startswith("_")  # a row stands once in the legend
 
 
 def test_weights_are_shown_for_the_rows_that_have_them(findings: Findings, made: Report) -> None:
