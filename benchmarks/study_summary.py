@@ -83,7 +83,6 @@ def trained(report: Report) -> str:
     """How long the main student's steps were and when they ended, with teachers and without."""
     config = StudyConfig.model_validate(report.recipe)
     taught, alone = (_steps(config.recipe(MAIN_STUDENT, study_row(row))) for row in (FULL, BASE))
-    taught += ", with o(m) on what was seen" * config.recipe(MAIN_STUDENT, study_row(FULL)).repeat_offsets
     return f"SASRec {taught}" + ("." if alone == taught else f"; without teachers {alone}.")
 
 
@@ -113,10 +112,11 @@ def _untold(row: RowReport | None) -> bool:
 def _steps(recipe: DistillConfig) -> str:
     fit = recipe.fit
     average = f", weights averaged over {1 / (1 - fit.averaging):.0f} steps" if fit.averaging else ""
-    last = f", then from the best of them by the next items alone, for at most {recipe.alone_epochs} more"
+    offsets = ", with o(m) on what was seen" * recipe.repeat_offsets
+    last = f", and then, from the best weights, likewise by the next items alone for at most {recipe.alone_epochs}"
     return (
         f"in steps of {fit.learning_rate:g} over {fit.rows_per_batch:,} rows{average}, for at most {fit.epochs} epochs,"
-        f" and until {fit.patience} have brought nothing{last * bool(recipe.alone_epochs)}"
+        f" and until {fit.patience} have brought nothing{offsets}{last * bool(recipe.alone_epochs)}"
     )
 
 

@@ -169,6 +169,18 @@ def test_teachers_that_mind_repeats_are_told(reports: dict[str, Report]) -> None
     assert found.index("with o(m) on what was seen") < found.index("without teachers")
 
 
+def test_a_last_stage_alone_is_told(reports: dict[str, Report]) -> None:
+    report = reports["movies_ml1m"]
+    assert "by the next items alone" not in trained(report)
+    recipe = json.loads(json.dumps(report.recipe))
+    recipe["students"]["sasrec"]["alone_epochs"] = 7
+    found = trained(report.model_copy(update={"recipe": recipe}))
+    told = (
+        "have brought nothing, then from the best of them by the next items alone, for at most 7 more; without teachers"
+    )
+    assert told in found
+
+
 def test_rows_that_ran_to_their_limit_of_epochs_are_told(reports: dict[str, Report]) -> None:
     report = reports["online_retail"]
     assert at_their_limit(report).endswith(": deepfm A0, A1, A4, A7, A16.")

@@ -98,7 +98,7 @@ class CurvePoint(Config):
     """NDCG@10 on the validation users (pre-training: minus the loss)."""
     seconds: float
     stage: int = 1
-    """Of trainings that follow each other, the how manieth; each begins at the best epoch of those before."""
+    """Which of the trainings that follow each other, from 1; each begins with the best weights of those before."""
 
 
 class ModelRecord(Config):

@@ -214,9 +214,9 @@ def fit(task: Task, config: FitConfig, folder: Path) -> Fitted:
 
 def forget(folder: Path) -> None:
     """Drop the state that `fit` kept in a folder, and in the folders of further stages inside it."""
-    (folder / STATE).unlink(missing_ok=True)
     for path in folder.glob(f"stage-*/{STATE}"):
         shutil.rmtree(path.parent)
+    (folder / STATE).unlink(missing_ok=True)  # the last to go: while it is there, there is something to tidy up
 
 
 def _epoch(run: _Run, epoch: int, bar: ProgressBar) -> CurvePoint:

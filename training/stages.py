@@ -22,17 +22,17 @@ def fit_stages(stages: Iterable[tuple[Task, FitConfig]], folder: Path) -> Fitted
         One curve, its epochs counted on, and the best of all of them.
 
     Raises:
-        ValueError: there is no stage.
+        ValueError: there is no stage; the folder is named.
     """
     so_far: Fitted | None = None
     for number, (task, config) in enumerate(stages, start=1):
         began_with = {name: one.detach().clone() for name, one in task.model.state_dict().items()}
         fitted = fit(task, config, folder if number == 1 else folder / f"stage-{number}")
-        if so_far is not None and fitted.best.validation < so_far.best.validation:
+        if so_far is not None and fitted.best.validation <= so_far.best.validation:
             task.model.load_state_dict(began_with)
         so_far = fitted if so_far is None else _joined(so_far, fitted)
     if so_far is None:
-        raise ValueError("a training of no stage")
+        raise ValueError(f"{folder}: a training of no stage")
     return so_far
 
 
@@ -41,7 +41,7 @@ def _joined(first: Fitted, then: Fitted) -> Fitted:
     before = len(first.curve)
     stage = first.curve[-1].stage + 1
     moved = tuple(one.model_copy(update={"epoch": one.epoch + before, "stage": stage}) for one in then.curve)
-    better = then.best.validation >= first.best.validation
+    better = then.best.validation > first.best.validation
     return replace(
         first,
         curve=first.curve + moved,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,13 +63,13 @@ def values(fitted: Fitted) -> list[float]:
 
 def test_a_stage_begins_where_the_one_before_was_best(tmp_path: Path) -> None:
     model, weight = number()
-    first, then = Towards(model, weight, 2.0, best=0.5), Towards(model, weight, 2.0, best=0.8)
+    first, then = Towards(model, weight, 2.0, best=0.5), Towards(model, weight, 2.0, best=0.85)
     fitted = fit_stages(iter([(first.task, steps(20)), (then.task, steps(20))]), tmp_path)
     assert then.began[0] == pytest.approx(0.5, abs=0.01)  # and not .8, where patience ended the first
-    assert weight.item() == pytest.approx(0.5, abs=0.01)  # as near to its goal as the second came is no better
+    assert weight.item() == pytest.approx(0.5, abs=0.01)  # the second came no nearer to its goal than .05
     assert [one.epoch for one in fitted.curve] == list(range(1, len(fitted.curve) + 1))
-    assert len(fitted.curve) == len(first.began) + len(then.began) == 8 + 6
-    assert [one.stage for one in fitted.curve] == [1] * 8 + [2] * 6
+    assert len(fitted.curve) == len(first.began) + len(then.began) == 8 + 7
+    assert [one.stage for one in fitted.curve] == [1] * 8 + [2] * 7
     assert fitted.best_epoch == 5
     assert fitted.seconds == pytest.approx(sum(one.seconds for one in fitted.curve))
 
@@ -90,6 +90,17 @@ def test_what_brings_nothing_better_is_told_and_not_kept(tmp_path: Path) -> None
     assert weight.item() == pytest.approx(1.0, abs=0.05)
     assert fitted.best_epoch <= 10 < len(fitted.curve)
     assert values(fitted)[-1] < -0.2
+
+
+def test_what_is_as_good_is_not_better(tmp_path: Path) -> None:
+    model, weight = number()
+
+    def stage(goal: float) -> tuple[Task, FitConfig]:
+        return replace(Towards(model, weight, goal).task, validate=lambda: 0.5), steps(4)
+
+    fitted = fit_stages(iter([stage(0.4), stage(2.0)]), tmp_path)
+    assert weight.item() == pytest.approx(0.1, abs=0.01)
+    assert fitted.best_epoch == 1
 
 
 def test_a_later_stage_may_train_a_part(tmp_path: Path) -> None:
@@ -144,5 +155,5 @@ def test_any_stage_that_was_cut_short_cuts_the_whole_short(
 
 
 def test_no_stage_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="a training of no stage"):
+    with pytest.raises(ValueError, match=f"{tmp_path}: a training of no stage"):
         fit_stages(iter([]), tmp_path)

@@ -71,7 +71,7 @@ _READINGS = {
     "curves": Reading(
         "Learning curves",
         "NDCG@10 on the validation users after every epoch, one line a seed; the dot is the best epoch. "
-        "Dotted: a last stage, which begins at the best epoch before it.",
+        "Dotted: a last stage, which begins with the best weights before it.",
     ),
     "weights": Reading(
         "Who is listened to",

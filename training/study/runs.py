@@ -164,7 +164,7 @@ def finding(run: Run, teachers: int) -> RunFinding:
 
 
 def _cut_short(run: Run, record: ModelRecord) -> bool:
-    """As the record notes it; one of before that was noted is of a single stage, and its curve tells."""
+    """As the record notes it. Older ones do not; they are of a single stage, and their curve tells."""
     if record.cut_short is not None:
         return record.cut_short
     return run.recipe.fit.cuts_short(len(record.curve), record.best_epoch)

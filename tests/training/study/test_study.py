@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from training.fitting import FitConfig
 from training.knowledge import TeacherKnowledge
 from training.study.config import StudyConfig
 from training.study.report import Report
-from training.study.runs import RANKS
+from training.study.runs import RANKS, finding
 from training.study.study import Plan, study
 from training.vector_memory import TeacherMemory
 
@@ -63,6 +64,26 @@ def test_what_its_limit_of_epochs_ended_is_told(found: Report, plan: Plan) -> No
     assert told == dict.fromkeys(plan.rows, 2)
     assert "2 cut short" in (plan.out / "report.html").read_text("utf-8")
     assert {one.teacher: one.cut_short for one in found.knowledge} == {"unisrec": True, "unisrec 2": True}
+
+
+@pytest.mark.parametrize("noted", [True, False, None])
+def test_whether_a_run_was_cut_short_is_read_off_its_record(
+    found: Report,
+    markov: Dataset,
+    both_known: Path,
+    plan: Plan,
+    config: StudyConfig,
+    tmp_path: Path,
+    *,
+    noted: bool | None,
+) -> None:
+    """Its curve may be of two stages, and longer than the limit of one; of old records it is all that there is."""
+    assert found.users
+    run = next(one for one in plan.runs(config, TeacherKnowledge.read(both_known, markov)) if one.row == "A7")
+    moved = replace(run, folder=shutil.copytree(run.folder, tmp_path / "run"))
+    record = json.loads((moved.folder / RECORD).read_text("utf-8"))
+    (moved.folder / RECORD).write_text(json.dumps(record | {"cut_short": noted}), "utf-8")
+    assert finding(moved, 2).cut_short is (noted is not False)
 
 
 def test_rows_without_tutors_have_a_recipe_of_their_own(found: Report, plan: Plan) -> None:

@@ -126,5 +126,5 @@ def test_a_kind_without_a_stage_is_a_mistake_of_its_author(
         def finetuning(self, model: UniSRec, dataset: Dataset, recipe: UniSRecRecipe) -> Iterator[Stage]:
             return iter(())
 
-    with pytest.raises(ValueError, match="a training of no stage"):
+    with pytest.raises(ValueError, match=f"{tmp_path}: a training of no stage"):
         finetune(Nothing(), markov, recipe, tmp_path)
