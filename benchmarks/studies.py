@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.study_page import write_page
-from benchmarks.study_words import AS_SERVED, LONGER, THREE_TEACHERS
+from benchmarks.study_words import AS_SERVED, CLOSER, LONGER, THREE_TEACHERS
 from benchmarks.teachers import STUDIED, TARGETS, TEACHERS, Places
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
@@ -60,8 +60,12 @@ _THREE = (
     Part(("deepfm",), ("A0", "A1", "A4", "A7"), 3),
 )
 _SERVED = (Part(("sasrec",), _MAIN, 3),)
-_FIRST = {*TARGETS, *(THREE_TEACHERS[name] for name in LONGER)}
-"""Studies that are kept with the recipes they had: better ones came later, and have a study of their own."""
+_RECIPES = {
+    **dict.fromkeys((*TARGETS, *(THREE_TEACHERS[name] for name in LONGER)), "study-first.toml"),
+    **{LONGER[name]: "study-longer.toml" for name in CLOSER},
+    **dict.fromkeys(AS_SERVED.values(), "study-as-served.toml"),
+}
+"""Studies that are kept with the recipes they had: better or other ones came later, and have a study of their own."""
 PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(TARGETS, _PLAN),
     **dict.fromkeys(THREE_TEACHERS.values(), _THREE),
@@ -76,6 +80,7 @@ PLANS: dict[str, tuple[Part, ...]] = {
     ),
     **dict.fromkeys(AS_SERVED.values(), _SERVED),
     LONGER["amazon_scientific"]: (*_SERVED, Part(("gru4rec",), ("A0", "A4", "A7"), 2), Part(("gru4rec",), _SHORT, 1)),
+    **dict.fromkeys(CLOSER.values(), _SERVED),
     LONGER["online_retail"]: (*_SERVED, Part(("sasrec",), ("C7", "C10"), 1), Part(("lightgcn",), _SHORT, 1)),
 }
 """What a study is kept as -> what is trained, in this order: what success is judged by comes first."""
@@ -113,9 +118,7 @@ def run(
 
 def recipes(name: str, kept_as: str) -> Path:
     """The recipes of a data set's study, by what it is kept as: those that a stored report was made with."""
-    if kept_as in AS_SERVED.values():
-        return CONFIGS / name / "study-as-served.toml"
-    return CONFIGS / name / ("study-first.toml" if kept_as in _FIRST else "study.toml")
+    return CONFIGS / name / _RECIPES.get(kept_as, "study.toml")
 
 
 def store(folder: Path, name: str) -> None:
