@@ -35,12 +35,14 @@ def measure(
     told = []
     for folder in students:
         student, record = load_student(folder, dataset)
-        for one in fidelity(student, memories, dataset, rows):
+        heard = tuple(m.minding_repeats() for m in memories) if record.recipe.get("repeat_offsets") else memories
+        for one in fidelity(student, heard, dataset, rows):
             typer.echo(
-                f"{record.label} seed {record.seed}, {one.number} rows {one.rows}: divergence {one.divergence:.3f},"
+                f"{folder} ({record.label}), {one.number} rows {one.rows}: divergence {one.divergence:.3f},"
                 f" {one.shared_top:.1%} of the likeliest ten shared"
             )
-            told.append({"student": record.label, "seed": record.seed, "recipe": record.recipe} | one.model_dump())
+            who = {"student": record.label, "weights_sha256": record.weights_sha256, "recipe": record.recipe}
+            told.append(who | one.model_dump())
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         page = {"data": dataset.name, "teachers": [one.entry.name for one in memories], "students": told}

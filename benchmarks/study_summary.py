@@ -113,7 +113,9 @@ def _steps(recipe: DistillConfig) -> str:
     fit = recipe.fit
     average = f", weights averaged over {1 / (1 - fit.averaging):.0f} steps" if fit.averaging else ""
     offsets = ", with o(m) on what was seen" * recipe.repeat_offsets
-    last = f", and then, from the best weights, likewise by the next items alone for at most {recipe.alone_epochs}"
+    last = (
+        f", and then, from the best weights, likewise by the next items alone for at most {recipe.alone_epochs} epochs"
+    )
     return (
         f"in steps of {fit.learning_rate:g} over {fit.rows_per_batch:,} rows{average}, for at most {fit.epochs} epochs,"
         f" and until {fit.patience} have brought nothing{offsets}{last * bool(recipe.alone_epochs)}"

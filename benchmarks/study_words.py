@@ -16,7 +16,7 @@ CLOSER = {name: f"{name}_closer" for name in ("amazon_scientific",)}
 WITHDRAWN = frozenset({"movies_ml1m"})
 """Studies in which no gain is to be read: they have a page, which says why, and stand in no comparison."""
 PICTURED = (*AS_SERVED.values(), *CLOSER.values(), LONGER["online_retail"])
-"""Of each set the study with the latest recipes."""
+"""Of each set that has one the study with the latest recipes; none of MovieLens."""
 _THREE = (
     "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as two cores can pay for"
     " (`configs/teachers/two-cores`), and more rows: the controls, a broken teacher in the plain mean, other ways of"

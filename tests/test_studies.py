@@ -174,7 +174,7 @@ def test_a_last_stage_alone_is_told(reports: dict[str, Report]) -> None:
     assert "by the next items alone" not in trained(report)
     recipe = json.loads(json.dumps(report.recipe))
     recipe["students"]["sasrec"]["alone_epochs"] = 7
-    last = "brought nothing, and then, from the best weights, likewise by the next items alone for at most 7; without"
+    last = "and then, from the best weights, likewise by the next items alone for at most 7 epochs; without teachers"
     assert last in trained(report.model_copy(update={"recipe": recipe}))
 
 

@@ -1,8 +1,9 @@
 """How closely a student says what its teachers say: at rows that it learnt from, and at rows that nobody learnt from.
 
 A student may be good and unlike its teachers, or like them where it was taught and not elsewhere. Stanton et al. ("Does
-Knowledge Distillation Really Work?", NeurIPS 2021) call the likeness fidelity. Far from the teachers at both kinds of
-rows, a student could not come nearer, or was not asked to; near at the first and far at the second, it needs more rows.
+Knowledge Distillation Really Work?", NeurIPS 2021) call the likeness fidelity. As far from the teachers at both kinds
+of rows, a student lacks capacity, or its loss asks for no more; near at the first and far at the second, it lacks rows.
+Teachers that were trained on the learnt rows are surer there: what is to be said differs somewhat, too.
 """
 
 from __future__ import annotations
@@ -55,13 +56,15 @@ def fidelity(
         number: at most so many train rows, and so many of the selection half of the validation users.
 
     Raises:
-        ConfigError: the student scores pairs, and has no distribution over the catalogue.
+        ConfigError: the student scores pairs, and has no distribution over the catalogue; or no row has all teachers.
     """
     if isinstance(student, Reranker):
         raise ConfigError(f"{type(student).__name__} scores pairs: it has no distribution over the catalogue")
     learnt = memories[0].row  # [S]
     for one in memories[1:]:
         learnt = np.intersect1d(learnt, one.row, assume_unique=True)  # [S]: that all of them scored
+    if not learnt.size:
+        raise ConfigError(f"no row was scored by each of {', '.join(one.entry.name for one in memories)}")
     some = learnt[np.linspace(0, learnt.size - 1, min(learnt.size, number)).astype(np.int64)]  # [R]
     held_out = evenly(selection_half(dataset.split.validation), number).row  # [R']
     everything = torch.arange(1, len(dataset.catalog) + 1)  # [N]

@@ -229,7 +229,7 @@ def test_in_the_last_stage_nobody_teaches(markov: Dataset, recipe: Recipe, tmp_p
 
 @pytest.mark.parametrize("family", ["gru4rec", "fm", "deepfm", "lightgcn"])
 def test_every_student_goes_on_without_teachers(markov: Dataset, recipe: Recipe, tmp_path: Path, family: str) -> None:
-    """A loss in which a teacher is heard above all else is no loss of the next items."""
+    """A loss in which popularity is heard above all else is no loss of the next items."""
     loud = recipe(1, student={}, alone_epochs=1, weight=1e4, warm_up_epochs=0)
     first, last = distill(Assignment(family, "C5", None), markov, loud, tmp_path).curve
     assert (first.stage, last.stage) == (1, 2)

@@ -73,7 +73,7 @@ def test_curves_are_those_of_the_told_rows_and_the_dot_is_the_best_epoch(finding
         assert float(np.asarray(dot.get_ydata())[0]) == np.asarray(line.get_ydata()).max()
 
 
-def test_a_last_stage_is_dotted_and_begins_where_the_first_ended(findings: Findings, made: Report) -> None:
+def test_a_last_stage_is_dotted_and_begins_with_the_next_epoch(findings: Findings, made: Report) -> None:
     def staged(run: RunFinding) -> RunFinding:
         points = tuple(one.model_copy(update={"stage": 1 + (one.epoch > 10)}) for one in run.curve)
         return replace(run, curve=points)
