@@ -19,10 +19,10 @@ _HEAD = """# Studies
 ![NDCG@10 of SASRec: alone, with one teacher, the mean, joint distillation, and the teachers](img/studies.png)
 
 In short: on three of four sets joint distillation lifts SASRec, every interval above 0. On MovieLens, where there is
-much to learn from, a SASRec that is trained to its end stands beside each of its teachers, and joint distillation gives
-it nothing, whether it ends alone or not (one seed, [decision 32](decisions/032-a-last-stage-alone.md)); the gain that
-`movies_ml1m` once told was over an A0 that was ended too soon. Among decent teachers their plain mean does as much as
-weighing them; with a broken one among them the mean loses what weights keep
+much to learn from, a SASRec that is trained to its end stands beside each of its teachers; one that copies them closely
+is above it, masked (one seed, [decision 33](decisions/033-closer-to-the-teachers.md)), and the gain that `movies_ml1m`
+once told was over an A0 that was ended too soon. Among decent teachers their plain mean does as much as weighing them,
+or more; with a broken one among them the mean loses what weights keep
 ([decision 21](decisions/021-what-weights-are-for.md)).
 
 Written by `python -m benchmarks.studies page` from the reports in `benchmarks/results/studies`; a test holds the pages
