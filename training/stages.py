@@ -10,7 +10,7 @@ from training.fitting import FitConfig, Fitted, Task, fit
 
 
 def fit_stages(stages: Iterable[tuple[Task, FitConfig]], folder: Path) -> Fitted:
-    """One after the other; a stage that brings nothing better leaves the weights that it began with.
+    """One after the other; a stage that ends worse leaves the weights that it began with.
 
     Args:
         stages: what each does, and for how long. They are asked for one by one, each when the one before has ended: so
@@ -28,7 +28,7 @@ def fit_stages(stages: Iterable[tuple[Task, FitConfig]], folder: Path) -> Fitted
     for number, (task, config) in enumerate(stages, start=1):
         began_with = {name: one.detach().clone() for name, one in task.model.state_dict().items()}
         fitted = fit(task, config, folder if number == 1 else folder / f"stage-{number}")
-        if so_far is not None and fitted.best.validation <= so_far.best.validation:
+        if so_far is not None and fitted.best.validation < so_far.best.validation:
             task.model.load_state_dict(began_with)
         so_far = fitted if so_far is None else _joined(so_far, fitted)
     if so_far is None:
@@ -41,11 +41,11 @@ def _joined(first: Fitted, then: Fitted) -> Fitted:
     before = len(first.curve)
     stage = first.curve[-1].stage + 1
     moved = tuple(one.model_copy(update={"epoch": one.epoch + before, "stage": stage}) for one in then.curve)
-    better = then.best.validation > first.best.validation
+    as_good = then.best.validation >= first.best.validation
     return replace(
         first,
         curve=first.curve + moved,
-        best_epoch=then.best_epoch + before if better else first.best_epoch,
+        best_epoch=then.best_epoch + before if as_good else first.best_epoch,
         seconds=first.seconds + then.seconds,
         cut_short=first.cut_short or then.cut_short,
     )

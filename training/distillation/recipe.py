@@ -24,7 +24,7 @@ class DistillConfig(Config):
     fit: FitConfig = Field(default_factory=lambda: FitConfig(epochs=200, patience=10))
     alone_epochs: int = Field(default=0, ge=0)
     """A last stage of at most so many epochs: from the best weights of the first, by the next items alone, with steps,
-    batches and patience as there. What brings nothing better is not kept. Teachers help in the beginning, and may hold
+    batches and patience as there. What ends worse is not kept. Teachers help in the beginning, and may hold
     a student back in the end (early-stopped distillation: Cho and Hariharan, ICCV 2019). 0: taught to the end."""
     select_on: SelectOn = "unmasked"
     """Which validation NDCG@10 picks the epoch, on the selection half of the validation users."""
