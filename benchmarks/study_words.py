@@ -15,7 +15,7 @@ CLOSER = {name: f"{name}_closer" for name in ("amazon_scientific",)}
 """Data set -> what the study is kept as whose students were brought closer to what their teachers say."""
 WITHDRAWN = frozenset({"movies_ml1m"})
 """Studies in which no gain is to be read: they have a page, which says why, and stand in no comparison."""
-PICTURED = (*AS_SERVED.values(), *CLOSER.values(), LONGER["online_retail"])
+PICTURED = (*AS_SERVED.values(), *{**LONGER, **CLOSER}.values())
 """Of each set that has one the study with the latest recipes; none of MovieLens."""
 _THREE = (
     "The same data set with three teachers, UniSRec, UniM2Rec and EASE, pre-trained as two cores can pay for"

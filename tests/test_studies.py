@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.studies import PLANS, recipes
+from benchmarks.studies import CONFIGS, PLANS, recipes
 from benchmarks.study_page import page_text, stored, write_page
 from benchmarks.study_summary import at_their_limit, by_popularity, by_student, left_open, trained
 from benchmarks.study_tables import study_text
 from benchmarks.study_words import PICTURED, WITHDRAWN
 from benchmarks.teachers import TARGETS
-from training.distillation.rows import ROWS
+from training.distillation.recipe import DistillConfig
+from training.distillation.rows import ROWS, study_row
 from training.study.config import StudyConfig
 from training.study.report import Report
 
@@ -167,6 +168,12 @@ def test_teachers_that_mind_repeats_are_told(reports: dict[str, Report]) -> None
     recipe["students"]["sasrec"]["repeat_offsets"] = True
     found = trained(report.model_copy(update={"recipe": recipe}))
     assert found.index("with o(m) on what was seen") < found.index("without teachers")
+
+
+def test_the_recipe_whose_cost_was_measured_is_that_of_the_study() -> None:
+    alone = DistillConfig.from_toml(CONFIGS / "amazon_scientific" / "sasrec-closer.toml")
+    whole = StudyConfig.from_toml(recipes("amazon_scientific", "amazon_scientific_closer"))
+    assert whole.recipe("sasrec", study_row("A7")) == alone
 
 
 def test_a_last_stage_alone_is_told(reports: dict[str, Report]) -> None:
