@@ -15,7 +15,7 @@ from torch.nn.functional import dropout, scaled_dot_product_attention
 
 from training.arithmetic import step_products, tune_processor
 from training.dropout import Dropout
-from training.teachers.ease import sparse_product
+from training.teachers.sparse_product import sparse_product
 
 ROWS, WIDTH, ITEMS = 2048, 64, 4385
 LINED = 4400

@@ -37,17 +37,17 @@ def judged(memory: Memory, dataset: Dataset) -> TeacherEntry:
 
 
 def _calibrated(memory: Memory, dataset: Dataset) -> RepeatCalibration:
-    """T_m and o_m; of a linear teacher, whose link is fitted already, o_m beside a T_m of 1. Optimism is open yet."""
+    """T_m and o_m; of a teacher in closed form, whose link is fitted, o_m beside a T_m of 1. Optimism is open yet."""
     entry, items = memory.entry, len(dataset.catalog)
     rows = evenly(calibration_half(dataset.split.validation), min(_USERS, max(1, _NUMBERS // items))).row  # [E]
     bare = memory.under(entry.model_copy(update={"calibration": 1.0}))
     logits = bare.on(pick_device()).held_out_log_p(rows)  # [E, N]
     target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1).to(logits.device)  # [E]
     seen = seen_before(dataset.interactions, rows, items)[:, 1:].to(logits.device)  # [E, N]
-    if entry.ease is None:
-        temperature, offset = calibrated(logits, target, seen)
-    else:
+    if entry.closed_form:
         temperature, offset = 1.0, calibrated_offset(logits, target, seen)
+    else:
+        temperature, offset = calibrated(logits, target, seen)
     said = (logits / entry.calibration).softmax(dim=1) * seen  # [E, N]
     return RepeatCalibration(
         calibration=temperature,

@@ -30,6 +30,7 @@ from training.teachers.ease import EaseConfig
 from training.teachers.kind import TeacherRecipe
 from training.teachers.registry import teacher_kind
 from training.teachers.steps import finetune, pretrain
+from training.teachers.transitions import TransitionsSearch
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False, rich_markup_mode=None
@@ -137,14 +138,16 @@ def _gather(
     rows: Annotated[
         int, typer.Option(help="A teacher that needs a pass for each row (Recformer) scores this many; 0: all.", min=0)
     ] = 0,
-    ease: Annotated[bool, typer.Option(help="A linear teacher (EASE) as the last: what is met together.")] = False,
+    ease: Annotated[bool, typer.Option(help="A linear teacher (EASE) after these: what is met together.")] = False,
+    transitions: Annotated[
+        bool, typer.Option(help="A counting teacher (sequential rules) as the last: what comes soon after what.")
+    ] = False,
 ) -> None:
     """Let the teachers score every train row, and keep what they say."""
     with _refusals():
         dataset = Dataset.read(data)
-        found = gather(
-            dataset, [load_any_teacher(one, dataset) for one in teacher], out, rows, ease=EaseConfig() if ease else None
-        )
+        forms = [form for form, wanted in ((EaseConfig(), ease), (TransitionsSearch(), transitions)) if wanted]
+        found = gather(dataset, [load_any_teacher(one, dataset) for one in teacher], out, rows, closed_forms=forms)
         for one in found.teachers:
             _say(
                 f"{one.name}: {one.rows:,} rows, {one.bytes / 1e6:.1f} MB, {one.seconds:.1f} s, "
@@ -167,7 +170,7 @@ def _distill(
     knowledge: Annotated[Path | None, typer.Option(help="Folder that `gather` wrote; none: row A0.")] = None,
     row: Annotated[
         str | None,
-        typer.Option(help="A0 to A18, C1 to C10 (docs/distillation.md); default A7, or A0 without knowledge."),
+        typer.Option(help="A0 to A19, C1 to C11 (docs/distillation.md); default A7, or A0 without knowledge."),
     ] = None,
     config: ConfigFile = None,
     seed: Seed = None,

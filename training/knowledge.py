@@ -25,15 +25,18 @@ from training.calibration import judged
 from training.config import Config, ConfigError
 from training.dataset import Dataset
 from training.devices import pick_device
-from training.ease_memory import EASE, read_ease, remember_ease
+from training.ease_memory import read_ease, remember_ease
 from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
 from training.lineage import lineage_of
+from training.matrix_files import held_out_rows
 from training.memory import Memory
 from training.processes import Processes
-from training.teacher_entry import TeacherEntry
+from training.teacher_entry import EaseLink, TeacherEntry, TransitionsLink
 from training.teachers.base import Teacher
 from training.teachers.ease import EaseConfig
+from training.teachers.transitions import TransitionsSearch
+from training.transitions_memory import read_transitions, remember_transitions
 from training.vector_memory import HeldOut, TeacherMemory, read_vectors
 
 RECORD = "knowledge.json"
@@ -86,7 +89,7 @@ def gather(
     out: Path,
     rows: int = 0,
     save_seconds: float = SAVE_SECONDS,
-    ease: EaseConfig | None = None,
+    closed_forms: Sequence[EaseConfig | TransitionsSearch] = (),
 ) -> KnowledgeRecord:
     """Let every teacher score the train rows, and keep what it says.
 
@@ -99,7 +102,7 @@ def gather(
         out: folder to write.
         rows: a teacher that needs a pass for each row scores a sample of so many; 0: all.
         save_seconds: a kill costs this much work at most.
-        ease: how a linear teacher is fitted that comes last, after the others; None: there is none.
+        closed_forms: teachers that are worked out, not trained; they come last, after the others.
 
     Raises:
         ConfigError: the same teacher twice, or several processes, which would write over each other.
@@ -117,9 +120,17 @@ def gather(
         entry = _entry(Asked(dataset, teacher, record.weights_sha256, asked, folder, save_seconds), record.name)
         entries.append(entry.model_copy(update={"cut_short": record.cut_short}))  # a remembered one may not have it
         teacher.cpu()  # the next one needs the room
-    if ease is not None:
-        entries.append(remember_ease(dataset, ease, out / f"{len(entries)}-{EASE}"))
+    for form in closed_forms:
+        entries.append(_worked_out(dataset, form, (out, len(entries))))
     return _seal(out, dataset, entries)
+
+
+def _worked_out(dataset: Dataset, form: EaseConfig | TransitionsSearch, place: tuple[Path, int]) -> TeacherEntry:
+    """Of a teacher in closed form, which is the place[1]-th of the cache."""
+    out, number = place
+    if isinstance(form, EaseConfig):
+        return remember_ease(dataset, form, out / f"{number}-{EaseLink.teacher}")
+    return remember_transitions(dataset, form, out / f"{number}-{TransitionsLink.teacher}")
 
 
 def _seal(out: Path, dataset: Dataset, entries: Sequence[TeacherEntry]) -> KnowledgeRecord:
@@ -175,9 +186,7 @@ def _ask(asked: Asked, name: str) -> TeacherEntry:
 
 def _held_out(asked: Asked) -> Asked:
     """The same teacher, asked for the validation and test rows, in a folder inside."""
-    split = asked.dataset.split
-    rows = np.union1d(split.validation.row, split.test.row)  # [H]
-    return replace(asked, row=rows, folder=asked.folder / HELD_OUT, held_out=True)
+    return replace(asked, row=held_out_rows(asked.dataset), folder=asked.folder / HELD_OUT, held_out=True)
 
 
 def _calibrate(asked: Asked, item: Tensor) -> float:
@@ -208,4 +217,6 @@ def _remembered(asked: Asked) -> TeacherEntry | None:
 def _memory(folder: Path, entry: TeacherEntry, dataset: Dataset) -> Memory:
     if entry.ease is not None:
         return read_ease(folder, entry, dataset)
+    if entry.transitions is not None:
+        return read_transitions(folder, entry, dataset)
     return read_vectors(folder, entry, len(dataset.catalog), dataset.interactions)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from training.artefacts import TeacherSource
 from training.config import Config, ConfigError
 from training.teachers.ease import EaseConfig
+from training.teachers.transitions import TransitionsConfig, TransitionsSearch
 
 
 class EaseLink(Config):
@@ -15,9 +18,19 @@ class EaseLink(Config):
     Most items have a linear score of about 0: a softmax alone is blind, or absurd about what it did not see coming.
     """
 
+    teacher: ClassVar[str] = "ease"
     model: EaseConfig
     peak: float = Field(gt=0)
     smoothing: float = Field(gt=0, lt=1)
+
+
+class TransitionsLink(Config):
+    """Its counts are evidence, and popularity is worth so much of it: what was fitted on half of validation."""
+
+    teacher: ClassVar[str] = "transitions"
+    model: TransitionsConfig
+    search: TransitionsSearch
+    """Among what `model` was chosen."""
 
 
 class RepeatCalibration(Config):
@@ -63,7 +76,14 @@ class TeacherEntry(Config):
     """Its fine-tuning was ended by its limit of epochs, where patience would have gone on. None: not noted, or not
     trained in epochs."""
     ease: EaseLink | None = None
-    """How scores become probabilities, of a teacher that is no pair of towers; None: cosines over a temperature."""
+    """How the scores of the linear teacher become probabilities; None: it is none."""
+    transitions: TransitionsLink | None = None
+    """How the counts of the counting teacher become probabilities; None: it is none."""
+
+    @property
+    def closed_form(self) -> bool:
+        """Whether it is no pair of towers, cosines over a temperature, and its link is calibrated already."""
+        return self.ease is not None or self.transitions is not None
 
     def minding_repeats(self) -> tuple[TeacherEntry, float]:
         """The same teacher calibrated together with its o_m, and o_m.

@@ -28,6 +28,21 @@ class HeldOut:
     """[H] flat rows, ascending"""
     user: NDArray[np.float16]
     """[H, D] memory-mapped"""
+    answered: NDArray[np.int64] | None = None
+    """[H] the row whose answer each row is given; None: its own"""
+
+    def shuffled(self, seed: int) -> HeldOut:
+        """The answers dealt out to other rows."""
+        dealt = np.random.default_rng(seed).permutation(self.row.size)  # [H]
+        answered = self.row if self.answered is None else self.answered  # [H]
+        return HeldOut(self.row, self.user[dealt], answered[dealt])
+
+    def answered_at(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Whose answers some of these rows are given, int64[R]."""
+        if self.answered is None:
+            return rows  # [R]
+        asked: NDArray[np.int64] = self.answered[np.searchsorted(self.row, rows)]  # [R]
+        return asked
 
     def users_at(self, rows: NDArray[np.int64]) -> Tensor:
         """float[R, D].
@@ -104,7 +119,8 @@ class TeacherMemory:
         """As `Memory` has it."""
         dealt = np.random.default_rng(seed).permutation(self.row.size)  # [S]
         answered = self.row if self.answered is None else self.answered  # [S]
-        return replace(self, user=self.user[dealt], held_out=None, answered=answered[dealt])
+        held_out = None if self.held_out is None else self.held_out.shuffled(seed)
+        return replace(self, user=self.user[dealt], held_out=held_out, answered=answered[dealt])
 
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """ln p^m over the catalogue at T = 1, at validation or test rows: float[R, N].
@@ -117,7 +133,8 @@ class TeacherMemory:
         users = self.held_out.users_at(rows).to(self.device)  # [R, D]
         users = users / (self.entry.temperature * self.entry.calibration)  # [R, D]
         everything = torch.arange(1, len(self.item), device=self.device)  # [N]
-        return self._moved(users @ self.items[1:].T, rows, everything).log_softmax(dim=-1)  # [R, N]
+        asked = self.held_out.answered_at(rows)  # [R]
+        return self._moved(users @ self.items[1:].T, asked, everything).log_softmax(dim=-1)  # [R, N]
 
     def _moved(self, said: Tensor, rows: NDArray[np.int64], candidates: Tensor) -> Tensor:
         """float[R, C] with o_m added to what was seen."""

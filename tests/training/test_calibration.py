@@ -25,7 +25,7 @@ from training.teachers.steps import load_teacher
 @pytest.fixture(scope="module")
 def folder(markov: Dataset, text_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("calibrated")
-    gather(markov, [load_teacher(text_teacher, markov)], out, ease=EaseConfig(ridge=5.0))
+    gather(markov, [load_teacher(text_teacher, markov)], out, closed_forms=[EaseConfig(ridge=5.0)])
     return out
 
 
@@ -70,6 +70,6 @@ def test_who_was_gathered_before_there_were_offsets_is_calibrated_and_not_asked(
     with pytest.raises(ConfigError, match="repeat_offsets: the cache has none for unisrec; gather it again"):
         heard(Teaching(), TeacherKnowledge.read(folder, markov), markov, repeat_offsets=True)
     asked = (folder / "0-unisrec" / "user.npy").stat().st_mtime_ns
-    gather(markov, [load_teacher(text_teacher, markov)], folder, ease=EaseConfig(ridge=5.0))
+    gather(markov, [load_teacher(text_teacher, markov)], folder, closed_forms=[EaseConfig(ridge=5.0)])
     assert json.loads(path.read_text()) == whole
     assert (folder / "0-unisrec" / "user.npy").stat().st_mtime_ns == asked

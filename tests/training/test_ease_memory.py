@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, sha256_of
+from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
 from training.distillation.cast import heard
 from training.distillation.rows import Teaching
-from training.ease_memory import EaseMemory, read_ease, remember_ease
+from training.ease_memory import LinkedEase, read_ease, remember_ease
 from training.knowledge import TeacherKnowledge, gather
 from training.teachers.ease import EaseConfig
 
@@ -21,18 +22,23 @@ from training.teachers.ease import EaseConfig
 @pytest.fixture(scope="module")
 def folder(markov: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("linear")
-    gather(markov, [], out, ease=EaseConfig(ridge=5.0))
+    gather(markov, [], out, closed_forms=[EaseConfig(ridge=5.0)])
     return out
 
 
 @pytest.fixture
-def memory(markov: Dataset, folder: Path) -> EaseMemory:
+def memory(markov: Dataset, folder: Path) -> ClosedFormMemory:
     (found,) = TeacherKnowledge.read(folder, markov).teachers
-    assert isinstance(found, EaseMemory)
+    assert isinstance(found, ClosedFormMemory)
     return found
 
 
-def test_it_answers_with_probabilities_over_the_catalogue(markov: Dataset, memory: EaseMemory) -> None:
+def linked(memory: ClosedFormMemory) -> LinkedEase:
+    assert isinstance(memory.model, LinkedEase)
+    return memory.model
+
+
+def test_it_answers_with_probabilities_over_the_catalogue(markov: Dataset, memory: ClosedFormMemory) -> None:
     everything = torch.arange(1, len(markov.catalog) + 1)
     logits, present = memory.logits(memory.row[:50], everything)
     assert bool(present.all())
@@ -42,43 +48,47 @@ def test_it_answers_with_probabilities_over_the_catalogue(markov: Dataset, memor
 
 
 def test_a_matrix_that_was_kept_with_its_rows_apart_is_read_with_them_together(
-    memory: EaseMemory, tmp_path: Path, markov: Dataset
+    memory: ClosedFormMemory, tmp_path: Path, markov: Dataset
 ) -> None:
-    path = tmp_path / "inverse.npy"
-    np.save(path, np.asfortranarray(memory.model.inverse.numpy()))
+    path, kept = tmp_path / "inverse.npy", linked(memory).ease.inverse
+    np.save(path, np.asfortranarray(kept.numpy()))
     entry = memory.entry.model_copy(update={"sha256": {"inverse": sha256_of(path)}})
-    found = read_ease(tmp_path, entry, markov).model.inverse
+    found = linked(read_ease(tmp_path, entry, markov)).ease.inverse
     assert found.is_contiguous()
-    assert torch.equal(found, memory.model.inverse)
+    assert torch.equal(found, kept)
 
 
-def test_candidates_of_each_row_are_read_from_the_same_answer(markov: Dataset, memory: EaseMemory) -> None:
+def test_candidates_of_each_row_are_read_from_the_same_answer(markov: Dataset, memory: ClosedFormMemory) -> None:
     rows = memory.row[::7][:9]
     whole, _ = memory.logits(rows, torch.arange(1, len(markov.catalog) + 1))
     asked = torch.randint(1, len(markov.catalog) + 1, (9, 4), generator=torch.Generator().manual_seed(0))
     assert torch.equal(memory.logits(rows, asked)[0], whole.gather(1, asked - 1))
 
 
-def test_rows_that_are_no_train_rows_it_did_not_score(markov: Dataset, memory: EaseMemory) -> None:
+def test_rows_that_are_no_train_rows_it_did_not_score(markov: Dataset, memory: ClosedFormMemory) -> None:
     _, present = memory.logits(markov.split.test.row[:3], torch.tensor([1]))
     assert not present.any()
 
 
 def test_it_knows_more_than_popularity_and_does_not_remember_who_it_answers(
-    markov: Dataset, memory: EaseMemory
+    markov: Dataset, memory: ClosedFormMemory
 ) -> None:
     row = markov.split.test.row
     target = torch.from_numpy(markov.interactions.item[row].astype(np.int64) - 1)[:, None]
     told = memory.held_out_log_p(row).gather(1, target).mean()
-    assert told > memory.log_popularity[target].mean()
+    assert told > linked(memory).log_popularity[target].mean()
     assert abs(memory.entry.optimism) < 0.3
 
 
-def test_shuffled_it_gives_the_answers_of_other_rows(markov: Dataset, memory: EaseMemory) -> None:
+def test_shuffled_it_gives_the_answers_of_other_rows(markov: Dataset, memory: ClosedFormMemory) -> None:
     everything = torch.arange(1, len(markov.catalog) + 1)
     dealt = memory.shuffled(0)
     assert dealt.answered is not None
-    assert np.array_equal(np.sort(dealt.answered), memory.row)
+    train, later = dealt.answered[: memory.row.size], dealt.answered[memory.row.size :]
+    assert np.array_equal(np.sort(train), memory.row)
+    assert np.array_equal(np.sort(later), memory.held_out)
+    told = dealt.held_out_log_p(memory.held_out[:5])
+    assert torch.equal(told, memory.held_out_log_p(later[:5]))
     found, _ = dealt.logits(memory.row[:5], everything)
     assert torch.equal(found, memory.logits(dealt.answered[:5], everything)[0])
     (broken,) = heard(Teaching(cast="shuffled"), TeacherKnowledge(None, (memory,)), markov).memories  # type: ignore[arg-type]
@@ -88,11 +98,11 @@ def test_shuffled_it_gives_the_answers_of_other_rows(markov: Dataset, memory: Ea
 def test_gathered_again_it_is_the_same_and_not_fitted_anew(markov: Dataset, folder: Path) -> None:
     path = folder / "0-ease" / "inverse.npy"
     before = path.stat().st_mtime_ns
-    gather(markov, [], folder, ease=EaseConfig(ridge=5.0))
+    gather(markov, [], folder, closed_forms=[EaseConfig(ridge=5.0)])
     assert path.stat().st_mtime_ns == before
-    gather(markov, [], folder, ease=EaseConfig(ridge=6.0))
+    gather(markov, [], folder, closed_forms=[EaseConfig(ridge=6.0)])
     assert path.stat().st_mtime_ns != before
-    gather(markov, [], folder, ease=EaseConfig(ridge=5.0))
+    gather(markov, [], folder, closed_forms=[EaseConfig(ridge=5.0)])
 
 
 def test_what_was_fitted_to_other_data_of_equal_size_is_fitted_anew(markov: Dataset, tmp_path: Path) -> None:
@@ -106,7 +116,7 @@ def test_what_was_fitted_to_other_data_of_equal_size_is_fitted_anew(markov: Data
 
 
 def test_a_damaged_matrix_is_refused_by_name(markov: Dataset, folder: Path, tmp_path: Path) -> None:
-    gather(markov, [], tmp_path, ease=EaseConfig(ridge=5.0))
+    gather(markov, [], tmp_path, closed_forms=[EaseConfig(ridge=5.0)])
     path = tmp_path / "0-ease" / "inverse.npy"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))

@@ -15,15 +15,16 @@ from training.memory import Memory
 from training.seen_before import seen_before
 from training.teachers.ease import EaseConfig
 from training.teachers.steps import load_teacher
+from training.teachers.transitions import TransitionsSearch
 
 HOME = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def memories(markov: Dataset, text_teacher: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Memory, ...]:
-    """One with vectors, and the linear one."""
+    """One with vectors, the linear one, and the one that counts."""
     out = tmp_path_factory.mktemp("memories")
-    gather(markov, [load_teacher(text_teacher, markov)], out, ease=EaseConfig(ridge=5.0))
+    gather(markov, [load_teacher(text_teacher, markov)], out, closed_forms=[EaseConfig(ridge=5.0), TransitionsSearch()])
     return TeacherKnowledge.read(out, markov).teachers
 
 

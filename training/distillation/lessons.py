@@ -46,8 +46,8 @@ def require_teachable(student: Student, row: Row, config: DistillConfig) -> None
     if teaching is None:
         return
     special = [name for name in ("gated", "trusted") if getattr(teaching, name)]
-    if teaching.weighting == "learned":
-        special.append("learned")
+    if teaching.weighting in ("learned", "by user"):
+        special.append(teaching.weighting)
     if special and config.candidates != "catalogue":
         raise ConfigError(
             f"row {row.name} ({row.meaning}) is taught by soft targets over the whole catalogue: "

@@ -10,8 +10,9 @@ from training.config import ConfigError
 Cast = Literal["all", "shuffled", "one shuffled", "popularity"]
 """Whose opinions are heard. shuffled: every teacher's users are those of other rows, so that it knows the items and
 nothing of the user; one shuffled: only the first teacher's; popularity: a teacher that says the same to everybody."""
-Weighting = Literal["integration", "ca-mkd", "ebkd", "learned"]
-"""What makes the weights of the teachers: equation 5, or one of those it is compared with."""
+Weighting = Literal["integration", "by user", "ca-mkd", "ebkd", "learned"]
+"""What makes the weights of the teachers: equation 5, by the row's own label or the user's other rows, or one of those
+that it is compared with."""
 Lesson = Literal["distribution", "dllm2rec", "relaxed ranking", "label smoothing", "none"]
 """What the student is to take over: the mixture of distributions (equation 9), or what it is compared with."""
 
@@ -83,6 +84,7 @@ ROWS = {
         Row("A16", "the fourth teacher alone", Teaching(only=3)),
         Row("A17", "A7 behind the no-harm gate", Teaching((1, 2), gated=True)),
         Row("A18", "A7 under a fitted prior over teachers", Teaching((1, 2), trusted=True)),
+        Row("A19", "A7 by what each teacher knew of the user's other rows", Teaching((1, 2), weighting="by user")),
         Row("C1", "control: label smoothing", Teaching(lesson="label smoothing")),
         Row("C2", "control: the student's own A0 is the teacher", Teaching(only=0)),
         Row("C3", "control: A7, every teacher's rows shuffled", Teaching((1, 2), cast="shuffled")),
@@ -91,6 +93,11 @@ ROWS = {
         Row("C7", "control: A7, the first teacher's rows shuffled", Teaching((1, 2), cast="one shuffled")),
         Row("C9", "control: C7 behind the no-harm gate", Teaching((1, 2), cast="one shuffled", gated=True)),
         Row("C10", "control: A4, the first teacher's rows shuffled", Teaching(cast="one shuffled")),
+        Row(
+            "C11",
+            "control: A19, the first teacher's rows shuffled",
+            Teaching((1, 2), weighting="by user", cast="one shuffled"),
+        ),
         Row("C8", "control: A15's beginning, no teaching", Teaching(lesson="none", seeded=True)),
     )
 }

@@ -35,6 +35,7 @@ from training.distillation.tutors.pair_soft_target_tutor import PairSoftTargetTu
 from training.distillation.tutors.relaxed_ranking_tutor import RelaxedRankingTutor
 from training.distillation.tutors.smoothing_tutor import SmoothingTutor
 from training.distillation.tutors.soft_target_tutor import SoftTargetTutor
+from training.distillation.user_weighing import SHRINKAGE, STRENGTHS, user_weights
 from training.distillation.weighting import Judged, weights
 from training.knowledge import TeacherKnowledge
 from training.processes import Processes
@@ -185,8 +186,18 @@ class _Staff:
     def _trusting(self, _: NDArray[np.int64], judged: Judged) -> Tensor:
         return weights(self.teaching, replace(judged, trust=self._trust))  # [M, R]
 
+    @cached_property
+    def _user_weights(self) -> Weigh:
+        """Chosen when soft targets are worked out, not when they are read."""
+        return user_weights(self.material.dataset, self.teachers, self.teaching.powers, self.config.select_on)
+
+    def _by_user(self, rows: NDArray[np.int64], judged: Judged) -> Tensor:
+        return self._user_weights(rows, judged)  # [M, R]
+
     def _weigh(self) -> tuple[str, Weigh]:
         teaching, gate = self.teaching, self.config.learned_gate
+        if teaching.weighting == "by user" and len(self.teachers) > 1:
+            return f"by user {teaching.powers} {self.config.select_on} {STRENGTHS} {SHRINKAGE}", self._by_user
         if teaching.weighting == "learned" and len(self.teachers) > 1:
             return f"learned {gate}", gate_weights(self.material.dataset, self.teachers, gate)
         if teaching.trusted and len(self.teachers) > 1:

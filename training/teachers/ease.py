@@ -17,14 +17,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from service.bundle import PAD
 from training.config import Config, ConfigError
 from training.devices import pick_device
 from training.interactions import Interactions
-from training.sequences import sequences_at
 from training.splits import Split
+from training.teachers.recency import recency
+from training.teachers.sparse_product import sparse_product
 
 MOST_ITEMS = 20_000
 """A catalogue beyond this has an inverse of more than 1.6 GB, and an hour of inverting."""
@@ -100,25 +101,9 @@ class Ease:
         return recent - (mixed + share * moved[place]) / without[place]  # [R, N]
 
     def _recent(self, rows: NDArray[np.int64]) -> Tensor:
-        """What each item of the histories counts, by its newest place: float[R, N]."""
-        device = self.inverse.device
-        history = sequences_at(self.interactions, rows, self.config.max_history).history  # [R, L]
-        met = torch.from_numpy(history.copy()).to(device)  # [R, L]
-        worth = self.config.decay ** torch.arange(met.shape[1] - 1, -1, -1, dtype=torch.float, device=device)  # [L]
-        found = torch.zeros(len(rows), self.items + 1, device=device)  # [R, N+1]
-        found.scatter_reduce_(1, met, worth.expand_as(met), "amax")  # [R, N+1]
-        return found[:, PAD + 1 :]  # [R, N]
-
-
-def sparse_product(few: Tensor, matrix: Tensor) -> Tensor:
-    """few @ matrix, float[R, N] and float[N, N], reading only the rows of the matrix that a history has items of.
-
-    A history has tens of them and a catalogue thousands: what that is worth stands in decision 14.
-    """
-    line, item = few.nonzero(as_tuple=True)  # [E] each
-    count = torch.bincount(line, minlength=len(few))  # [R]
-    first = count.cumsum(dim=0) - count  # [R]
-    return nn.functional.embedding_bag(item, matrix, first, mode="sum", per_sample_weights=few[line, item])  # [R, N]
+        """float[R, N]."""
+        reading = (self.config.max_history, self.config.decay)
+        return recency(self.interactions, rows, self.items, reading).to(self.inverse.device)  # [R, N]
 
 
 def _met(interactions: Interactions, split: Split, users: NDArray[np.int64], items: int) -> Tensor:
