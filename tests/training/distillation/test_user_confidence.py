@@ -50,7 +50,7 @@ def test_a_row_that_a_teacher_did_not_score_counts_for_nothing() -> None:
 @given(st.integers(0, 5), st.floats(-10, 0), st.floats(0.5, 20))
 def test_a_rows_own_label_enters_through_the_mean_over_all_alone(place: int, more: float, shrinkage: float) -> None:
     """With that mean held by a row of somebody else, it does not enter."""
-    elsewhere = int((USER != USER[place]).nonzero()[0])
+    elsewhere = int((USER[place] != USER).nonzero()[0])
     before = LOG_A.double()
     after = before.clone()
     after[:, place] += more
