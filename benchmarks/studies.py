@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.study_page import write_page
-from benchmarks.study_words import AS_SERVED, CLOSER, LONGER, THREE_TEACHERS
+from benchmarks.study_words import AS_SERVED, CLOSER, COUNTED, LONGER, THREE_TEACHERS
 from benchmarks.teachers import STUDIED, TARGETS, TEACHERS, Places
 
 app = typer.Typer(no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
@@ -60,9 +60,14 @@ _THREE = (
     Part(("deepfm",), ("A0", "A1", "A4", "A7"), 3),
 )
 _SERVED = (Part(("sasrec",), _MAIN, 3),)
+_COUNTED = (
+    Part(("sasrec",), ("A0", "A4", "A7", "A19"), 3),
+    Part(("sasrec",), ("A1", "A2", "A3", "A16", "C7", "C10", "C11"), 3),
+)
 _RECIPES = {
     **dict.fromkeys((*TARGETS, *(THREE_TEACHERS[name] for name in LONGER)), "study-first.toml"),
-    **{LONGER[name]: "study-longer.toml" for name in CLOSER},
+    **{LONGER[name]: "study-longer.toml" for name in LONGER},
+    THREE_TEACHERS["amazon_office_2014"]: "study-short.toml",
     **dict.fromkeys(AS_SERVED.values(), "study-as-served.toml"),
 }
 """Studies that are kept with the recipes they had: better or other ones came later, and have a study of their own."""
@@ -81,6 +86,7 @@ PLANS: dict[str, tuple[Part, ...]] = {
     **dict.fromkeys(AS_SERVED.values(), _SERVED),
     LONGER["amazon_scientific"]: (*_SERVED, Part(("gru4rec",), ("A0", "A4", "A7"), 2), Part(("gru4rec",), _SHORT, 1)),
     **dict.fromkeys(CLOSER.values(), _SERVED),
+    **dict.fromkeys(COUNTED.values(), _COUNTED),
     LONGER["online_retail"]: (*_SERVED, Part(("sasrec",), ("C7", "C10"), 1), Part(("lightgcn",), _SHORT, 1)),
 }
 """What a study is kept as -> what is trained, in this order: what success is judged by comes first."""
@@ -92,7 +98,7 @@ def run(
     build: Annotated[Path, typer.Option(help="Where data sets and teachers lie.")] = Path("build"),
     jobs: Annotated[int, typer.Option(help="Trainings side by side.", min=1)] = 2,
     parts: Annotated[int, typer.Option(help="Only the first parts of the plan; 0: all.", min=0)] = 0,
-    teacher: Annotated[list[str] | None, typer.Option(help="Only these are heard, and the linear one.")] = None,
+    teacher: Annotated[list[str] | None, typer.Option(help="Only these are heard, and what is in closed form.")] = None,
     keep_as: Annotated[str, typer.Option(help="Under another name than the data set's, with a plan of its own.")] = "",
 ) -> None:
     """Gather, train what is not trained yet, store the report."""
@@ -100,10 +106,12 @@ def run(
     out = build / "studies" / kept_as
     if kept_as not in PLANS:
         raise typer.BadParameter(f"--keep-as {kept_as}: planned are {', '.join(PLANS)}")
-    knowledge = build / "knowledge" / name
+    counted = kept_as in COUNTED.values()
+    knowledge = build / "knowledge" / (kept_as if counted else name)
     teachers = [word for one in teacher or TEACHERS for word in ("--teacher", str(places.tuned(one, name, STUDIED)))]
+    forms = ("--ease", "--transitions") if counted else ("--ease",)
     _training(  # who is in the cache already is calibrated anew, and not asked
-        "gather", *_data(places, name), *teachers, "--rows", str(SAMPLED_ROWS), "--ease", "--out", str(knowledge)
+        "gather", *_data(places, name), *teachers, "--rows", str(SAMPLED_ROWS), *forms, "--out", str(knowledge)
     )
     for part in PLANS[kept_as][: parts or None]:
         students = [word for one in part.students for word in ("--student", one)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,8 +108,7 @@ def user_weights(dataset: Contents, teachers: HeardTeachers, powers: tuple[float
         ConfigError: a teacher was not asked for validation rows.
     """
     confidence = UserConfidence.of(dataset, teachers)
-    ways = _at_strengths(dataset, WeighedMixture(teachers, confidence, powers), select_on)
-    chosen = max(ways, key=lambda way: way[0])[1].powers  # of equals the weakest
+    chosen = best_mixture(dataset, WeighedMixture(teachers, confidence, powers), select_on).powers
     others = confidence.of_others()  # [M, S]
 
     def weigh(rows: NDArray[np.int64], judged: Judged) -> Tensor:
@@ -121,15 +119,21 @@ def user_weights(dataset: Contents, teachers: HeardTeachers, powers: tuple[float
     return weigh
 
 
-def _at_strengths(
-    dataset: Contents, full: WeighedMixture, select_on: Masking
-) -> Iterator[tuple[float, WeighedMixture]]:
-    """(NDCG@10 of the mixture, mixture) at each strength, weak ones first."""
+def best_mixture(dataset: Contents, full: WeighedMixture, select_on: Masking) -> WeighedMixture:
+    """The strength whose mixture ranks best, on the calibration half of validation; of equals the weakest.
+
+    Args:
+        dataset: whose users.
+        full: at strength 1.
+        select_on: the protocol whose NDCG@10 decides.
+
+    Raises:
+        ConfigError: a teacher was not asked for validation rows.
+    """
     rows = evenly(calibration_half(dataset.split.validation), _USERS)
     alpha, beta = full.powers
-    for strength in STRENGTHS:
-        way = replace(full, powers=(strength * alpha, strength * beta))
-        yield ndcg(target_ranks(way, dataset.interactions, rows, select_on), 10), way
+    ways = [replace(full, powers=(strength * alpha, strength * beta)) for strength in STRENGTHS]
+    return max(ways, key=lambda way: ndcg(target_ranks(way, dataset.interactions, rows, select_on), 10))
 
 
 def _target(interactions: Interactions, rows: NDArray[np.int64]) -> Tensor:
