@@ -148,7 +148,7 @@ def test_what_is_open_is_what_could_be_trained(reports: dict[str, Report]) -> No
     without = tuple(
         one.model_copy(update={"rows": tuple(row for row in one.rows if row.name != "A7")}) for one in whole.students
     )
-    assert "rows A7 of SASRec" in left_open(whole.model_copy(update={"students": without}))
+    assert "rows A7, A19, C11 of SASRec" in left_open(whole.model_copy(update={"students": without}))
 
 
 def test_how_it_was_trained_is_told_with_teachers_and_without(reports: dict[str, Report]) -> None:

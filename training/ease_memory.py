@@ -17,7 +17,7 @@ from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half
 from training.interactions import Interactions
-from training.matrix_files import MatrixFile, fingerprint_of, held_out_rows, kept_entry, log_popularity
+from training.matrix_files import MatrixFile, held_out_rows, kept_entry, log_popularity
 from training.teacher_entry import EaseLink, TeacherEntry
 from training.teachers.ease import Ease, EaseConfig
 
@@ -69,23 +69,23 @@ def remember_ease(dataset: Dataset, config: EaseConfig, folder: Path) -> Teacher
     Raises:
         ConfigError: the catalogue is too large.
     """
+    file = MatrixFile(folder, _INVERSE)
 
     def whole(entry: TeacherEntry) -> bool:
         found = _linked(folder, entry, dataset)
-        return found.link.model == config and entry.fingerprint == fingerprint_of(
+        return found.link.model == config and entry.fingerprint == file.fingerprint(
             found.ease.inverse.numpy(), config, dataset
         )
 
     kept = kept_entry(folder, whole)
     if kept is not None:
         return kept
-    file = MatrixFile(folder, _INVERSE)
     model = Ease.fit(config, dataset.interactions, dataset.split, len(dataset.catalog))
     inverse = model.inverse.cpu().numpy()  # [N, N]
     file.write(inverse)
     peak, smoothing = _calibrated(model, dataset)
     link = EaseLink(model=config, peak=peak, smoothing=smoothing)
-    return file.seal(dataset, fingerprint_of(inverse, config, dataset), link)
+    return file.seal(dataset, file.fingerprint(inverse, config, dataset), link)
 
 
 def read_ease(folder: Path, entry: TeacherEntry, dataset: Dataset) -> ClosedFormMemory:

@@ -60,6 +60,10 @@ class MatrixFile:
         (self.folder / ENTRY).unlink(missing_ok=True)
         np.save(self.path, matrix)
 
+    def fingerprint(self, matrix: NDArray[np.float32], config: Config, dataset: Dataset) -> str:
+        """Of the matrix and of what it was fitted to and calibrated on: another data set of equal size is another."""
+        return fingerprint({self.name: matrix, "config": config.hash, "data": lineage_of(dataset).hash})
+
     def seal(self, dataset: Dataset, matrix_of: str, link: EaseLink | TransitionsLink) -> TeacherEntry:
         """Write the entry that vouches for what `write` wrote.
 
@@ -87,11 +91,6 @@ class MatrixFile:
         partial.write_text(entry.model_dump_json(indent=1) + "\n", encoding="utf-8")
         partial.replace(self.folder / ENTRY)
         return entry
-
-
-def fingerprint_of(matrix: NDArray[np.float32], config: Config, dataset: Dataset) -> str:
-    """Of the matrix and of what it was fitted to and calibrated on: another data set of equal size is another."""
-    return fingerprint({"matrix": matrix, "config": config.hash, "data": lineage_of(dataset).hash})
 
 
 def kept_entry(folder: Path, whole: Callable[[TeacherEntry], bool]) -> TeacherEntry | None:

@@ -14,7 +14,7 @@ from training.artefacts import ArtefactCorrupt
 from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half, evenly
-from training.matrix_files import MatrixFile, fingerprint_of, held_out_rows, kept_entry, log_popularity
+from training.matrix_files import MatrixFile, held_out_rows, kept_entry, log_popularity
 from training.teacher_entry import TeacherEntry, TransitionsLink
 from training.teachers.transitions import Transitions, TransitionsConfig, TransitionsSearch, count_pairs
 
@@ -29,21 +29,21 @@ def remember_transitions(dataset: Dataset, search: TransitionsSearch, folder: Pa
     Raises:
         ConfigError: the catalogue is too large.
     """
+    file = MatrixFile(folder, _COUNT)
 
     def whole(entry: TeacherEntry) -> bool:
         found = _counted(folder, entry, dataset)
         same = entry.transitions is not None and entry.transitions.search == search
-        return same and entry.fingerprint == fingerprint_of(found.count.numpy(), found.config, dataset)
+        return same and entry.fingerprint == file.fingerprint(found.count.numpy(), found.config, dataset)
 
     kept = kept_entry(folder, whole)
     if kept is not None:
         return kept
-    file = MatrixFile(folder, _COUNT)
     best = max(_candidates(dataset, search), key=lambda one: one[0])[1]
     count = best.count.numpy()  # [N, N]
     file.write(count)
     link = TransitionsLink(model=best.config, search=search)
-    return file.seal(dataset, fingerprint_of(count, best.config, dataset), link)
+    return file.seal(dataset, file.fingerprint(count, best.config, dataset), link)
 
 
 def read_transitions(folder: Path, entry: TeacherEntry, dataset: Dataset) -> ClosedFormMemory:

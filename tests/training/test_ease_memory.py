@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from training.arrays import fingerprint
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, sha256_of
 from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
@@ -16,6 +17,7 @@ from training.distillation.cast import heard
 from training.distillation.rows import Teaching
 from training.ease_memory import LinkedEase, read_ease, remember_ease
 from training.knowledge import TeacherKnowledge, gather
+from training.lineage import lineage_of
 from training.teachers.ease import EaseConfig
 
 
@@ -103,6 +105,12 @@ def test_gathered_again_it_is_the_same_and_not_fitted_anew(markov: Dataset, fold
     gather(markov, [], folder, closed_forms=[EaseConfig(ridge=6.0)])
     assert path.stat().st_mtime_ns != before
     gather(markov, [], folder, closed_forms=[EaseConfig(ridge=5.0)])
+
+
+def test_what_an_older_version_kept_is_known_again(markov: Dataset, memory: ClosedFormMemory) -> None:
+    """Students that learnt from it are bound to its fingerprint."""
+    parts = {"inverse": linked(memory).ease.inverse.numpy(), "config": EaseConfig(ridge=5.0).hash}
+    assert memory.entry.fingerprint == fingerprint({**parts, "data": lineage_of(markov).hash})
 
 
 def test_what_was_fitted_to_other_data_of_equal_size_is_fitted_anew(markov: Dataset, tmp_path: Path) -> None:
