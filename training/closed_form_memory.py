@@ -44,7 +44,9 @@ class ClosedFormMemory:
     """[H] every validation and test row, ascending"""
     model: ClosedForm
     answered: NDArray[np.int64] | None = None
-    """[S + H] the row whose answer each row, and then each held-out row, is given; None: its own"""
+    """[S] the row whose answer each row is given; None: its own"""
+    held_out_answered: NDArray[np.int64] | None = None
+    """[H] the same of held-out rows"""
     repeat_offset: float = 0.0
     """As `Memory` has it."""
 
@@ -55,7 +57,7 @@ class ClosedFormMemory:
     def logits(self, rows: NDArray[np.int64], candidates: Tensor) -> tuple[Tensor, Tensor]:
         """As `Memory` has it; the logits are ln p over the catalogue."""
         place = np.searchsorted(self.row, rows).clip(max=self.row.size - 1)  # [R]
-        asked = rows if self.answered is None else self.answered[: self.row.size][place]  # [R]
+        asked = rows if self.answered is None else self.answered[place]  # [R]
         log_p = self._log_p(asked, leave_out=True)  # [R, N]
         present = torch.from_numpy(self.row[place] == rows).to(log_p.device)  # [R]
         if candidates.dim() == 1:
@@ -64,9 +66,12 @@ class ClosedFormMemory:
 
     def held_out_log_p(self, rows: NDArray[np.int64]) -> Tensor:
         """As `Memory` has it; of a held-out row's user the train part is known, as it is when serving."""
-        if self.answered is not None:
-            rows = self.answered[self.row.size :][np.searchsorted(self.held_out, rows)]  # [R]
-        return self._log_p(rows, leave_out=False)  # [R, N]
+        if self.held_out_answered is None:
+            return self._log_p(rows, leave_out=False)  # [R, N]
+        place = np.searchsorted(self.held_out, rows).clip(max=self.held_out.size - 1)  # [R]
+        if not np.array_equal(self.held_out[place], rows):
+            raise KeyError("rows that are neither for validation nor for test")
+        return self._log_p(self.held_out_answered[place], leave_out=False)  # [R, N]
 
     def under(self, entry: TeacherEntry) -> ClosedFormMemory:
         """As `Memory` has it."""
@@ -79,11 +84,10 @@ class ClosedFormMemory:
 
     def shuffled(self, seed: int) -> ClosedFormMemory:
         """As `Memory` has it."""
-        answered = np.concatenate([self.row, self.held_out]) if self.answered is None else self.answered  # [S + H]
-        train, held_out = answered[: self.row.size], answered[self.row.size :]  # [S], [H]
+        train = self.row if self.answered is None else self.answered  # [S]
+        later = self.held_out if self.held_out_answered is None else self.held_out_answered  # [H]
         source = np.random.default_rng(seed)
-        dealt = np.concatenate([source.permutation(train), source.permutation(held_out)])  # [S + H]
-        return replace(self, answered=dealt)
+        return replace(self, answered=source.permutation(train), held_out_answered=source.permutation(later))
 
     def _log_p(self, rows: NDArray[np.int64], *, leave_out: bool) -> Tensor:
         said = self.model.log_p(rows, leave_out=leave_out)  # [R, N]

@@ -68,6 +68,7 @@ def remember_ease(dataset: Dataset, config: EaseConfig, folder: Path) -> Teacher
 
     Raises:
         ConfigError: the catalogue is too large.
+        SplitImpossible: there are no two validation users.
     """
     file = MatrixFile(folder, _INVERSE)
 

@@ -1,6 +1,6 @@
 """What a student may ask of a teacher that is gone: its logits at a row, whatever it left behind.
 
-`training.knowledge` has the memory of a teacher with vectors, `training.ease_memory` that of one without.
+`training.vector_memory` has that of a teacher with vectors, `training.closed_form_memory` that of one without.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from training.dataset import Dataset
 from training.evaluation.selection import calibration_half, evenly
 from training.matrix_files import MatrixFile, held_out_rows, kept_entry, log_popularity
 from training.teacher_entry import TeacherEntry, TransitionsLink
-from training.teachers.transitions import Transitions, TransitionsConfig, TransitionsSearch, count_pairs
+from training.teachers.transitions import Transitions, TransitionsSearch, count_pairs
 
 _COUNT = "count"
 _CALIBRATION_USERS = 2000
@@ -28,6 +28,7 @@ def remember_transitions(dataset: Dataset, search: TransitionsSearch, folder: Pa
 
     Raises:
         ConfigError: the catalogue is too large.
+        SplitImpossible: there are no two validation users.
     """
     file = MatrixFile(folder, _COUNT)
 
@@ -70,14 +71,14 @@ def _candidates(dataset: Dataset, search: TransitionsSearch) -> Iterator[tuple[f
     rows = evenly(calibration_half(dataset.split.validation), _CALIBRATION_USERS).row  # [E]
     target = torch.from_numpy(dataset.interactions.item[rows].astype(np.int64) - 1)  # [E]
     popularity = log_popularity(dataset).exp()  # [N]
-    for (window, fade), backward in product(search.windows, search.backwards):
-        counting = TransitionsConfig(window=window, fade=fade, backward=backward)
-        count = count_pairs(dataset.interactions, dataset.split, len(dataset.catalog), counting)  # [N, N]
-        for decay in search.decays:
-            config = counting.model_copy(update={"decay": decay})
-            model = Transitions(config, count, popularity, dataset.interactions, dataset.split)
+    for _, alike in groupby(search.ways(), key=lambda way: (way.window, way.fade, way.backward)):
+        ways = list(alike)
+        count = count_pairs(dataset.interactions, dataset.split, len(dataset.catalog), ways[0])  # [N, N]
+        for _, same in groupby(ways, key=lambda way: way.decay):
+            heard = list(same)
+            model = Transitions(heard[0], count, popularity, dataset.interactions, dataset.split)
             evidence = model.evidence(rows, leave_out=False)  # [E, N]
             said, total = evidence.gather(1, target[:, None]).squeeze(1), evidence.sum(dim=1)  # [E] each
-            for mass in search.masses:
-                likely = ((said + mass * popularity[target]) / (total + mass)).log().mean()  # []
-                yield float(likely), replace(model, config=config.model_copy(update={"mass": mass}))
+            for way in heard:
+                likely = ((said + way.mass * popularity[target]) / (total + way.mass)).log().mean()  # []
+                yield float(likely), replace(model, config=way)

@@ -86,11 +86,15 @@ def test_shuffled_it_gives_the_answers_of_other_rows(markov: Dataset, memory: Cl
     everything = torch.arange(1, len(markov.catalog) + 1)
     dealt = memory.shuffled(0)
     assert dealt.answered is not None
-    train, later = dealt.answered[: memory.row.size], dealt.answered[memory.row.size :]
-    assert np.array_equal(np.sort(train), memory.row)
+    later = dealt.held_out_answered
+    assert later is not None
+    assert np.array_equal(np.sort(dealt.answered), memory.row)
     assert np.array_equal(np.sort(later), memory.held_out)
+    assert not np.array_equal(later, memory.held_out)
     told = dealt.held_out_log_p(memory.held_out[:5])
     assert torch.equal(told, memory.held_out_log_p(later[:5]))
+    with pytest.raises(KeyError, match="neither for validation nor for test"):
+        dealt.held_out_log_p(memory.row[:1])
     found, _ = dealt.logits(memory.row[:5], everything)
     assert torch.equal(found, memory.logits(dealt.answered[:5], everything)[0])
     (broken,) = heard(Teaching(cast="shuffled"), TeacherKnowledge(None, (memory,)), markov).memories  # type: ignore[arg-type]
@@ -109,8 +113,9 @@ def test_gathered_again_it_is_the_same_and_not_fitted_anew(markov: Dataset, fold
 
 def test_what_an_older_version_kept_is_known_again(markov: Dataset, memory: ClosedFormMemory) -> None:
     """Students that learnt from it are bound to its fingerprint."""
-    parts = {"inverse": linked(memory).ease.inverse.numpy(), "config": EaseConfig(ridge=5.0).hash}
-    assert memory.entry.fingerprint == fingerprint({**parts, "data": lineage_of(markov).hash})
+    inverse, config = linked(memory).ease.inverse.numpy(), EaseConfig(ridge=5.0)
+    wanted = fingerprint({"inverse": inverse, "config": config.hash, "data": lineage_of(markov).hash})
+    assert memory.entry.fingerprint == wanted
 
 
 def test_what_was_fitted_to_other_data_of_equal_size_is_fitted_anew(markov: Dataset, tmp_path: Path) -> None:

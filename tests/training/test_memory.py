@@ -78,3 +78,17 @@ def test_asked_for_some_items_or_for_other_rows_answers_it_moves_the_same(
         dealt = np.random.default_rng(3).permutation(memory.row.size)
         other = memory.row[dealt][np.searchsorted(memory.row, rows)]
         assert torch.equal(minding.shuffled(3).logits(rows, everything)[0], minding.logits(other, everything)[0])
+
+
+def test_shuffled_its_held_out_answers_are_those_of_other_rows_with_what_was_seen_there(
+    memories: tuple[Memory, ...], markov: Dataset
+) -> None:
+    held_out = np.union1d(markov.split.validation.row, markov.split.test.row)
+    for memory in memories:
+        minding = memory.minding_repeats()
+        dealt = minding.shuffled(3)
+        said = torch.cat([minding.held_out_log_p(some) for some in np.array_split(held_out, 4)])
+        told = dealt.held_out_log_p(held_out[:20])
+        match = [int((said - line).abs().amax(dim=1).argmin()) for line in told]
+        assert match != list(range(20))
+        torch.testing.assert_close(told, said[match], atol=1e-5, rtol=0)

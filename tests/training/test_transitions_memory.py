@@ -12,7 +12,7 @@ import torch
 from training.artefacts import ArtefactCorrupt, ArtefactMissing
 from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
-from training.evaluation.selection import calibration_half
+from training.evaluation.selection import calibration_half, selection_half
 from training.knowledge import TeacherKnowledge, gather
 from training.matrix_files import log_popularity
 from training.teachers.ease import EaseConfig
@@ -60,6 +60,27 @@ def test_what_is_chosen_is_the_likeliest_on_the_half_that_calibrates(markov: Dat
         for name, value in (("decay", 0.9), ("mass", 50.0))  # counting otherwise is another matrix
     ]
     assert all(likely(model) > likely(other) for other in others)
+
+
+def test_who_selects_has_no_part_in_the_choice(markov: Dataset, memory: ClosedFormMemory, tmp_path: Path) -> None:
+    """Nor has who is tested: other answers of theirs change nothing."""
+    item = markov.interactions.item.copy()
+    for rows in (selection_half(markov.split.validation).row, markov.split.test.row):
+        item[rows] = 1 + item[rows] % len(markov.catalog)
+    other = replace(markov, interactions=replace(markov.interactions, item=item))
+    entry = remember_transitions(other, SEARCH, tmp_path)
+    assert entry.transitions is not None
+    assert entry.transitions == memory.entry.transitions
+    own = calibration_half(markov.split.validation).row
+    item[own] = np.random.default_rng(0).permutation(item[own])
+    other = replace(markov, interactions=replace(markov.interactions, item=item))
+    assert remember_transitions(other, SEARCH, tmp_path / "other").transitions != entry.transitions
+
+
+def test_its_link_is_calibrated_and_has_no_temperature_beside_it(memory: ClosedFormMemory) -> None:
+    assert memory.entry.calibration == 1.0
+    assert memory.entry.repeats is not None
+    assert memory.entry.repeats.calibration == 1.0
 
 
 def test_it_knows_more_than_popularity(markov: Dataset, memory: ClosedFormMemory) -> None:

@@ -106,6 +106,7 @@ def user_weights(dataset: Contents, teachers: HeardTeachers, powers: tuple[float
 
     Raises:
         ConfigError: a teacher was not asked for validation rows.
+        SplitImpossible: there are no two validation users.
     """
     confidence = UserConfidence.of(dataset, teachers)
     chosen = best_mixture(dataset, WeighedMixture(teachers, confidence, powers), select_on).powers
@@ -129,6 +130,7 @@ def best_mixture(dataset: Contents, full: WeighedMixture, select_on: Masking) ->
 
     Raises:
         ConfigError: a teacher was not asked for validation rows.
+        SplitImpossible: there are no two validation users.
     """
     rows = evenly(calibration_half(dataset.split.validation), _USERS)
     alpha, beta = full.powers

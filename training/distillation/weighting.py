@@ -46,7 +46,11 @@ class Judged:
 
 
 def weights(teaching: Teaching, judged: Judged) -> Tensor:
-    """w, float[M, R]: sums to 1 over the teachers that scored a row, all 0 where none did; no gradient."""
+    """w, float[M, R]: sums to 1 over the teachers that scored a row, all 0 where none did; no gradient.
+
+    Raises:
+        ValueError: several teachers are weighed by what is not seen here.
+    """
     log_p, target, present = judged.log_p, judged.target, judged.present
     if log_p.shape[0] == 1:  # one teacher: its weight is 1 whatever is said of it
         return present.to(log_p.dtype)  # [1, R]
@@ -54,6 +58,8 @@ def weights(teaching: Teaching, judged: Judged) -> Tensor:
         return ca_mkd_weights(log_p, target, present)  # [M, R]
     if teaching.weighting == "ebkd":
         return ebkd_weights(log_p, present)  # [M, R]
+    if teaching.weighting != "integration":
+        raise ValueError(f"weighed {teaching.weighting}: not by these rows alone")
     return integration_weights(judged.confidence, judged.consistency, present, teaching.powers)  # [M, R]
 
 

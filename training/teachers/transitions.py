@@ -6,16 +6,18 @@ Method for Session-Based Recommendation", RecTemp 2017) as a teacher: what came 
     p(c | history) = ( sum_a r_a T_ac + m q_c ) / ( sum_a r_a |T_a| + m ),   r_a = decay^age |T_a|^(root - 1)
 
 with |T_a| the sum of a row, q popularity and m the mass of it: where little is known of a history, what is popular
-counts more (Dirichlet smoothing). root 1 lets evidence count in full, 0 not at all; 1/2 is between, as its error is.
+counts more (Dirichlet smoothing). root 1 lets an item count as often as it was met, 0 lets every item count alike.
 
 It reads no text, has nothing to learn, and keeps what a model of 64 numbers an item rounds off: rare pairs in their
-order. A user's own pairs can be taken out of the counts, so that every train row is answered by the model that never
-met its user, exactly.
+order. A user's own pairs can be taken out of the counts, exactly, so that every train row is answered as by the model
+that never met its user; but for q, which counts everybody.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise, product
 from typing import Self
 
 import numpy as np
@@ -33,16 +35,16 @@ from training.teachers.sparse_product import sparse_product
 MOST_ITEMS = 20_000
 """A catalogue beyond this has a matrix of more than 1.6 GB."""
 _NOTHING = 1e-3
-"""Below this, what is left of a row of T when a user's pairs are taken out is rounding: a pair is worth fade^(W-1)."""
-
+"""Below this, what is left of a row of T when a user's pairs are taken out is rounding."""
 _LEAST_PAIR = 0.01
+"""No pair is worth less, so that one that is left is none."""
 
 
 class TransitionsConfig(Config):
     """How pairs are counted and heard."""
 
     window: int = Field(default=10, ge=1, le=50)
-    """W: a pair is counted where so many interactions lie between at most, less one."""
+    """W: a pair is counted where one is at most so many interactions behind the other."""
     fade: float = Field(default=0.8, gt=0, le=1)
     """What a pair counts, against one that is one interaction closer."""
     backward: float = Field(default=0.0, ge=0, le=1)
@@ -58,10 +60,11 @@ class TransitionsConfig(Config):
 
     @model_validator(mode="after")
     def _tells_pairs_from_rounding(self) -> Self:
-        if self.fade ** (self.window - 1) < _LEAST_PAIR:
-            raise ValueError(f"fade ** (window - 1) is to be {_LEAST_PAIR} at least: pairs so far apart count nothing")
-        if 0 < self.backward < _LEAST_PAIR:
-            raise ValueError(f"backward is to be 0, or {_LEAST_PAIR} at least: less counts nothing")
+        if self.fade ** (self.window - 1) * (self.backward or 1.0) < _LEAST_PAIR:
+            raise ValueError(
+                f"fade ** (window - 1), times backward where that is not 0, is to be {_LEAST_PAIR} at least: pairs so"
+                " far apart count nothing"
+            )
         return self
 
 
@@ -73,6 +76,19 @@ class TransitionsSearch(Config):
     backwards: tuple[float, ...] = Field(default=(0.0, 0.3), min_length=1)
     decays: tuple[float, ...] = Field(default=(0.3, 0.5, 0.7, 0.85), min_length=1)
     masses: tuple[float, ...] = Field(default=(1.0, 3.0, 10.0, 30.0, 100.0, 300.0), min_length=1)
+
+    @model_validator(mode="after")
+    def _is_of_possible_ways(self) -> Self:
+        self.ways()  # each is checked as it is made
+        return self
+
+    def ways(self) -> list[TransitionsConfig]:
+        """All of them; those that count alike stand together."""
+        every = product(self.windows, self.backwards, self.decays, self.masses)
+        return [
+            TransitionsConfig(window=window, fade=fade, backward=backward, decay=decay, mass=mass)
+            for (window, fade), backward, decay, mass in every
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,23 +135,28 @@ class Transitions:
         """sum_a r_a T_ac, float[R, N], at least 0."""
         device = self.count.device
         heard = recency(self.interactions, rows, self.items, self._reading).to(device)  # decay^age, [R, N]
-        total = self.count.sum(dim=1)  # |T_a|, [N]
         if not leave_out:
-            return sparse_product(heard * self._share(total), self.count)  # [R, N]
+            return sparse_product(heard * self._share(self._total), self.count)  # [R, N]
         users, of = np.unique(self.interactions.user[rows].astype(np.int64), return_inverse=True)  # [U'], [R]
         own = own_pairs(self.interactions, self.split, users, self.config)
-        mine = torch.zeros(users.size, self.items, device=device)  # [U', N]
         pair = (torch.from_numpy(own.user).to(device), torch.from_numpy(own.given).to(device))  # [P] each
         worth = torch.from_numpy(own.worth).to(device)  # [P]
+        mine = torch.zeros(users.size, self.items, device=device)  # [U', N]
         mine.index_put_(pair, worth, accumulate=True)  # [U', N]
-        worth_of = heard * self._share(total - mine)[torch.from_numpy(of).to(device)]  # r_a, [R, N]
-        found = sparse_product(worth_of, self.count)  # [R, N]
-        line, place = own.of_rows(of)  # [Q] each
-        there = torch.from_numpy(line).to(device)  # [Q]
-        given, then = (torch.from_numpy(one[place]).to(device) for one in (own.given, own.then))  # [Q] each
-        taken = worth_of[there, given] * worth[torch.from_numpy(place).to(device)]  # [Q]
-        found.index_put_((there, then), -taken, accumulate=True)  # [R, N]
+        share = self._share(self._total - mine)  # [U', N]
+        told = heard * share[torch.from_numpy(of).to(device)]  # r_a, [R, N]
+        found = sparse_product(told, self.count)  # [R, N]
+        then = torch.from_numpy(own.then).to(device)  # [P]
+        for user, some in enumerate(own.of_users(users.size)):  # all rows beside all pairs at once would be too many
+            asked = torch.from_numpy(np.flatnonzero(of == user)).to(device)  # [R of this user]
+            taken = told[asked][:, pair[1][some]] * worth[some]  # [R of this user, P of this user]
+            found[asked] = found[asked].index_add(1, then[some], -taken)  # [R of this user, N]
         return found.clamp(min=0)  # [R, N]: a difference of equal sums may be a little less
+
+    @cached_property
+    def _total(self) -> Tensor:
+        """|T_a|, float[N]."""
+        return self.count.sum(dim=1)  # [N]
 
     @property
     def _reading(self) -> tuple[int, float]:
@@ -159,17 +180,10 @@ class Pairs:
     worth: NDArray[np.float32]
     """[P] what the pair adds to T_ac"""
 
-    def of_rows(self, user: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Each row beside each pair of its user: (places of rows, places of pairs), [Q] both.
-
-        Args:
-            user: [R] place of each row's user.
-        """
-        first = np.searchsorted(self.user, user)  # [R]
-        count = np.searchsorted(self.user, user, side="right") - first  # [R]
-        line = np.repeat(np.arange(user.size), count)  # [Q]
-        inside = np.arange(line.size) - np.repeat(np.cumsum(count) - count, count)  # [Q]
-        return line, np.repeat(first, count) + inside
+    def of_users(self, users: int) -> list[slice]:
+        """Where the pairs of each user lie."""
+        ends = np.searchsorted(self.user, np.arange(users + 1))  # [U'+1]
+        return [slice(start, end) for start, end in pairwise(ends.tolist())]
 
 
 def own_pairs(interactions: Interactions, split: Split, users: NDArray[np.int64], config: TransitionsConfig) -> Pairs:
@@ -180,14 +194,14 @@ def own_pairs(interactions: Interactions, split: Split, users: NDArray[np.int64]
     item = interactions.item[np.repeat(interactions.offsets[users], length) + position].astype(np.int64) - 1  # [E]
     parts = []
     for distance in range(1, config.window + 1):
-        later = np.flatnonzero(position >= distance)
-        later = later[item[later] != item[later - distance]]
-        first, second, worth = item[later - distance], item[later], config.fade ** (distance - 1)
+        later = np.flatnonzero(position >= distance)  # [<= E]
+        later = later[item[later] != item[later - distance]]  # [D]
+        first, second, worth = item[later - distance], item[later], config.fade ** (distance - 1)  # [D], [D], float
         parts.append((owner[later], first, second, np.full(later.size, worth, dtype=np.float32)))
         if config.backward:
             parts.append((owner[later], second, first, np.full(later.size, worth * config.backward, dtype=np.float32)))
     user, given, then, each = (np.concatenate(one) for one in zip(*parts, strict=True))  # [P] each
-    order = np.argsort(user, kind="stable")
+    order = np.argsort(user, kind="stable")  # [P]
     return Pairs(user[order], given[order], then[order], each[order])
 
 

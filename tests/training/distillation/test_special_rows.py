@@ -70,7 +70,7 @@ def test_the_mean_hears_a_broken_teacher_as_loudly_and_weights_do_not(
     assert np.mean(broken.label_nll) > np.mean(whole.label_nll) + 0.1
 
 
-@pytest.mark.parametrize("row", ["A14", "A17", "A18", "C9"])
+@pytest.mark.parametrize("row", ["A14", "A17", "A18", "A19", "C9", "C11"])
 def test_candidates_of_a_batch_have_neither_gate_nor_prior(
     row: str, markov: Dataset, both_known: Path, tmp_path: Path
 ) -> None:

@@ -13,11 +13,11 @@ from training.config import ConfigError
 from training.dataset import Dataset
 from training.distillation.cast import HeardTeachers, heard, popularity_teacher
 from training.distillation.recipe import DistillConfig
-from training.distillation.rows import study_row
+from training.distillation.rows import Teaching, study_row
 from training.distillation.teacher_panel import TeacherPanel
 from training.distillation.tutoring import TeachingMaterial, tutoring
 from training.distillation.user_weighing import STRENGTHS, UserConfidence, WeighedMixture, user_weights
-from training.distillation.weighting import Judged
+from training.distillation.weighting import Judged, weights
 from training.evaluation.metrics import ndcg
 from training.evaluation.ranking import target_ranks
 from training.evaluation.selection import calibration_half
@@ -39,13 +39,44 @@ def judged_on(dataset: Dataset, teachers: HeardTeachers, rows: np.ndarray) -> Ju
     return Judged.of(opinions.log_p(1.0), target, opinions.present)
 
 
-def test_labels_of_the_rows_weighed_do_not_enter(markov: Dataset, both_known: Path) -> None:
+def test_confidence_is_what_each_teacher_gave_less_its_optimism(markov: Dataset, both_known: Path) -> None:
+    teachers = teachers_of("A19", markov, both_known)
+    found = UserConfidence.of(markov, teachers)
+    judged = judged_on(markov, teachers, found.row)
+    said = judged.log_p.gather(2, judged.target[None, :, None].expand(len(teachers), -1, 1)).squeeze(2)
+    optimism = torch.tensor([one.entry.optimism for one in teachers.memories])
+    assert bool((optimism.abs() > 0.01).all())
+    torch.testing.assert_close(found.log_a, said - optimism[:, None], atol=1e-3, rtol=0)
+
+
+def test_what_a_teacher_gave_to_a_row_moves_its_weight_at_the_users_other_rows_and_not_there(
+    markov: Dataset, both_known: Path
+) -> None:
+    found = UserConfidence.of(markov, teachers_of("A19", markov, both_known))
+    user = int(found.user[0])
+    own, elsewhere = int((found.user == user).nonzero()[1]), int((found.user != user).nonzero()[0])
+    log_a = found.log_a.clone()
+    log_a[0, own] += 3
+    log_a[0, elsewhere] -= 3  # the mean over all rows stays
+    moved = replace(found, log_a=log_a).of_others() - found.of_others()
+    assert float(moved[:, own].abs().max()) < 1e-4
+    assert float(moved[0, 0]) > 0.1
+    assert float(moved[1].abs().max()) == 0
+
+
+def test_the_labels_that_are_judged_do_not_enter(markov: Dataset, both_known: Path) -> None:
     teachers = teachers_of("A19", markov, both_known)
     weigh = user_weights(markov, teachers, POWERS, "unmasked")
     rows = markov.split.train_rows(markov.interactions)[:50]
     judged = judged_on(markov, teachers, rows)
     other = replace(judged, target=(judged.target + 7) % len(markov.catalog))
     assert torch.equal(weigh(rows, judged), weigh(rows, other))
+
+
+def test_who_has_no_more_than_the_judged_rows_refuses_to_weigh_so(markov: Dataset, both_known: Path) -> None:
+    judged = judged_on(markov, teachers_of("A19", markov, both_known), markov.split.train_rows(markov.interactions)[:5])
+    with pytest.raises(ValueError, match="weighed by user"):
+        weights(Teaching(POWERS, weighting="by user"), judged)
 
 
 @pytest.mark.parametrize("protocol", ["unmasked", "masked"])

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from benchmarks.mixtures import app
 from training.dataset import Dataset
-from training.distillation.user_weighing import STRENGTHS
+from training.distillation.cast import heard
+from training.distillation.rows import study_row
+from training.distillation.user_weighing import STRENGTHS, UserConfidence, WeighedMixture
 from training.evaluation.metrics import ndcg
 from training.evaluation.ranking import ranks_by_protocol
 from training.evaluation.selection import selection_half
@@ -35,9 +37,23 @@ def test_figures_are_those_of_the_half_that_selects(
     found: tuple[Mixture, ...], markov: Dataset, both_known: Path
 ) -> None:
     teachers, rows = TeacherKnowledge.read(both_known, markov).teachers, selection_half(markov.split.validation)
-    for one, heard in zip(found, (teachers[:1], teachers[1:], teachers), strict=False):
-        ranks = ranks_by_protocol(MemoryScorer(heard), markov.interactions, rows)
+    for one, some in zip(found, (teachers[:1], teachers[1:], teachers), strict=False):
+        ranks = ranks_by_protocol(MemoryScorer(some), markov.interactions, rows)
         assert one.ndcg == {protocol: ndcg(ranks[protocol], 10) for protocol in ranks}
+
+
+def test_a_weighed_mixture_is_measured_at_the_strength_that_is_told(
+    found: tuple[Mixture, ...], markov: Dataset, both_known: Path
+) -> None:
+    knowledge, told = TeacherKnowledge.read(both_known, markov), found[5]
+    teaching = study_row("C11").teaching
+    assert teaching is not None
+    assert told.strength is not None
+    teachers = heard(teaching, knowledge, markov)
+    rows = selection_half(markov.split.validation)
+    for protocol, strength in told.strength.items():
+        mixture = WeighedMixture(teachers, UserConfidence.of(markov, teachers), (strength, 2 * strength))
+        assert told.ndcg[protocol] == ndcg(ranks_by_protocol(mixture, markov.interactions, rows)[protocol], 10)
 
 
 def test_a_good_teacher_that_breaks_costs_the_mean_more_than_it_costs_weights(

@@ -10,7 +10,7 @@ import torch
 
 from training.config import ConfigError
 from training.dataset import Dataset
-from training.teachers.transitions import MOST_ITEMS, Transitions, TransitionsConfig, count_pairs
+from training.teachers.transitions import MOST_ITEMS, Transitions, TransitionsConfig, TransitionsSearch, count_pairs
 
 CONFIG = TransitionsConfig(window=3, fade=0.5, backward=0.25, decay=0.6, root=0.5, mass=2.0, max_history=4)
 
@@ -75,7 +75,7 @@ def test_what_a_user_did_tells_nothing_about_itself_to_who_is_left_out(markov: D
 def test_of_who_nobody_else_can_tell_anything_popularity_is_all_that_is_said(
     markov: Dataset, model: Transitions
 ) -> None:
-    """Everybody's pairs are taken out, one user's after the other: nothing but rounding is left of a row of T."""
+    """One user has done something in training, and is left out: nothing but rounding is left of T."""
     user = int(np.argmax(markov.split.train_end))
     end = np.zeros_like(markov.split.train_end)
     end[user] = markov.split.train_end[user]
@@ -110,8 +110,21 @@ def test_a_catalogue_beyond_its_reach_is_refused(markov: Dataset) -> None:
 def test_pairs_so_far_apart_that_they_count_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match=r"fade \*\* \(window - 1\)"):
         TransitionsConfig(window=20, fade=0.5)
-    with pytest.raises(ValueError, match="backward"):
-        TransitionsConfig(backward=0.001)
+    with pytest.raises(ValueError, match="times backward"):
+        TransitionsConfig(window=10, fade=0.7, backward=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("windows", ((0, 1.0),)), ("decays", (0.0, 0.5)), ("masses", (-1.0,)), ("backwards", (2.0,))]
+)
+def test_a_search_among_impossible_ways_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=name.removesuffix("s")[:4]):
+        TransitionsSearch.model_validate({name: value})
+
+
+def test_evidence_is_nowhere_negative(markov: Dataset, model: Transitions) -> None:
+    rows = markov.split.train_rows(markov.interactions)
+    assert float(model.evidence(rows, leave_out=True).min()) >= 0
 
 
 def test_without_the_other_order_only_what_came_later_is_counted(markov: Dataset) -> None:
