@@ -135,7 +135,12 @@ def best_mixture(dataset: Contents, full: WeighedMixture, select_on: Masking) ->
     rows = evenly(calibration_half(dataset.split.validation), _USERS)
     alpha, beta = full.powers
     ways = [replace(full, powers=(strength * alpha, strength * beta)) for strength in STRENGTHS]
-    return max(ways, key=lambda way: ndcg(target_ranks(way, dataset.interactions, rows, select_on), 10))
+    found = []
+    with progress_bar("strengths of weights", len(ways)) as bar:
+        for way in ways:
+            found.append(ndcg(target_ranks(way, dataset.interactions, rows, select_on), 10))
+            bar.advance(steps=1)
+    return ways[int(np.argmax(found))]  # the first of equals
 
 
 def _target(interactions: Interactions, rows: NDArray[np.int64]) -> Tensor:
