@@ -1,7 +1,7 @@
 """Confidence by what a teacher gave to the other answers of the same user: personal, and not by the row's own label.
 
 Equation 3 reads confidence off the row's own label. Of teachers that are calibrated, what one gave more to it than the
-others is luck as well as merit, and a student that follows the mixture closely learns the luck by heart (decision 35).
+others is luck as well as merit, and a student that follows the mixture closely may learn the luck (decision 35).
 What a teacher gave to the user's other answers tells how well it understands the user. The own label enters as one
 of thousands through the mean over all rows, and as part of what later rows were answered from.
 """
