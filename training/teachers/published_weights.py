@@ -8,6 +8,7 @@ that it came from need neither be trusted nor be installed.
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -52,9 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ArtefactMissing(f"{path} is not there")
     try:
-        stand_ins = [(type("Ignored", (_Ignored,), {}), name) for name in get_unsafe_globals_in_checkpoint(path)]
-        with safe_globals(stand_ins):  # type: ignore[arg-type]  # torch takes (class, name) pairs, its stub says otherwise
-            found = torch.load(path, map_location="cpu", weights_only=True)
+        found = _loaded(path)
     except _DAMAGE as error:
         why = str(error).partition("\n")[0] or type(error).__name__
         raise ArtefactCorrupt(f"{path}: no whole checkpoint ({why})") from error
@@ -64,3 +63,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not tensors:
         raise ArtefactCorrupt(f"{path}: holds no named tensors")
     return tensors
+
+
+def _loaded(path: Path) -> object:
+    """What torch's reader makes of it. Of another pickle protocol than its own it warns that it may not read it all:
+    what it does not read it raises for, and that is told."""
+    stand_ins = [(type("Ignored", (_Ignored,), {}), name) for name in get_unsafe_globals_in_checkpoint(path)]
+    with warnings.catch_warnings(), safe_globals(stand_ins):  # type: ignore[arg-type]  # (class, name) pairs; the stub is wrong
+        warnings.filterwarnings("ignore", message="Detected pickle protocol")
+        return torch.load(path, map_location="cpu", weights_only=True)

@@ -151,6 +151,19 @@ def test_a_truncated_checkpoint_is_refused(tmp_path_factory: pytest.TempPathFact
         read_weights(path)
 
 
+@pytest.mark.parametrize(("protocol", "is_read"), [(0, False), (2, True), (3, True), (4, False)])
+def test_of_another_pickle_protocol_it_is_read_or_refused_without_a_warning(
+    tmp_path: Path, protocol: int, *, is_read: bool
+) -> None:
+    path = tmp_path / "model.pth"
+    torch.save(TENSORS, path, pickle_protocol=protocol)
+    if is_read:
+        assert same(read_weights(path), TENSORS)
+    else:
+        with pytest.raises(ArtefactCorrupt, match=r"model\.pth: no whole checkpoint \(Unsupported operand"):
+            read_weights(path)
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_damaged_checkpoint_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
