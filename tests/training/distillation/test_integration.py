@@ -62,7 +62,9 @@ def test_confidence_alone_is_the_posterior_over_teachers(some_logits: Draw, seed
     likelihood = log_p.exp()[:, torch.arange(4), target]
     everybody = torch.ones(3, 4, dtype=torch.bool)
     weights = integration_weights(label_confidence(log_p, target), torch.rand(3, 4), everybody, (1, 0))
-    assert torch.allclose(weights, likelihood / likelihood.sum(dim=0), atol=1e-4)  # the 1e-8 under the logarithm
+    told = likelihood.sum(dim=0)
+    apart = (weights - likelihood / told).abs()
+    assert bool((apart <= 2e-8 / told + 1e-12).all())  # of three teachers, what the 1e-8 under the logarithm moves
 
 
 def test_no_gradient_reaches_the_weights() -> None:
