@@ -17,7 +17,8 @@ from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half
 from training.interactions import Interactions
-from training.matrix_files import MatrixFile, held_out_rows, kept_entry, log_popularity
+from training.log_popularity import log_popularity
+from training.matrix_files import MatrixFile, kept_entry
 from training.teacher_entry import EaseLink, TeacherEntry
 from training.teachers.ease import Ease, EaseConfig
 
@@ -97,7 +98,7 @@ def read_ease(folder: Path, entry: TeacherEntry, dataset: Dataset) -> ClosedForm
         ArtefactCorrupt: it is not the one that the entry describes, or the entry is none of EASE.
     """
     train = dataset.split.train_rows(dataset.interactions)  # [S]
-    return ClosedFormMemory(entry, train, held_out_rows(dataset), _linked(folder, entry, dataset))
+    return ClosedFormMemory(entry, train, dataset.split.held_out_rows, _linked(folder, entry, dataset))
 
 
 def _linked(folder: Path, entry: TeacherEntry, dataset: Dataset) -> LinkedEase:

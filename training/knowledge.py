@@ -29,7 +29,6 @@ from training.ease_memory import read_ease, remember_ease
 from training.evaluation.selection import calibration_half
 from training.evaluation.temperature import calibrated_temperature
 from training.lineage import lineage_of
-from training.matrix_files import held_out_rows
 from training.memory import Memory
 from training.processes import Processes
 from training.teacher_entry import EaseLink, TeacherEntry, TransitionsLink
@@ -186,7 +185,7 @@ def _ask(asked: Asked, name: str) -> TeacherEntry:
 
 def _held_out(asked: Asked) -> Asked:
     """The same teacher, asked for the validation and test rows, in a folder inside."""
-    return replace(asked, row=held_out_rows(asked.dataset), folder=asked.folder / HELD_OUT, held_out=True)
+    return replace(asked, row=asked.dataset.split.held_out_rows, folder=asked.folder / HELD_OUT, held_out=True)
 
 
 def _calibrate(asked: Asked, item: Tensor) -> float:

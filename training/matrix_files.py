@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from torch import Tensor
 
 from training.arrays import fingerprint
 from training.artefacts import ArtefactCorrupt, ArtefactMissing, sha256_of
 from training.config import Config
 from training.dataset import Dataset
-from training.evaluation.baselines import Popularity
 from training.lineage import lineage_of
 from training.teacher_entry import EaseLink, TeacherEntry, TransitionsLink
 
@@ -79,7 +76,7 @@ class MatrixFile:
             temperature=1.0,
             calibration=1.0,
             rows=dataset.split.train_rows(dataset.interactions).size,
-            held_out_rows=held_out_rows(dataset).size,
+            held_out_rows=dataset.split.held_out_rows.size,
             width=len(dataset.catalog),
             bytes=self.path.stat().st_size,
             sha256={self.name: sha256_of(self.path)},
@@ -105,14 +102,3 @@ def kept_entry(folder: Path, whole: Callable[[TeacherEntry], bool]) -> TeacherEn
         return entry if whole(entry) else None
     except (OSError, ValidationError, ArtefactCorrupt, ArtefactMissing):
         return None
-
-
-def held_out_rows(dataset: Dataset) -> NDArray[np.int64]:
-    """Every validation and test row, ascending: int64[H]."""
-    return np.union1d(dataset.split.validation.row, dataset.split.test.row)  # [H]
-
-
-def log_popularity(dataset: Dataset) -> Tensor:
-    """ln of the share of train interactions, each item counted once more than it was met: float[N]."""
-    count = Popularity.fit(dataset.interactions, dataset.split, len(dataset.catalog)).count[1:] + 1  # [N]
-    return torch.from_numpy(np.log(count / count.sum()).astype(np.float32))  # [N]

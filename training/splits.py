@@ -68,6 +68,11 @@ class Split:
         rows = {"validation": self.validation.row, "test": self.test.row}
         return fingerprint({"name": self.name, "train_end": self.train_end, **rows})
 
+    @property
+    def held_out_rows(self) -> NDArray[np.int64]:
+        """Every validation and test row, ascending: int64[H]."""
+        return np.union1d(self.validation.row, self.test.row)  # [H]
+
     def check(self, interactions: Interactions) -> None:
         """Prove that this split belongs to the interactions and lets nothing leak.
 

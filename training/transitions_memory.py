@@ -14,7 +14,8 @@ from training.artefacts import ArtefactCorrupt
 from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half, evenly
-from training.matrix_files import MatrixFile, held_out_rows, kept_entry, log_popularity
+from training.log_popularity import log_popularity
+from training.matrix_files import MatrixFile, kept_entry
 from training.teacher_entry import TeacherEntry, TransitionsLink
 from training.teachers.transitions import Transitions, TransitionsSearch, count_pairs
 
@@ -55,7 +56,7 @@ def read_transitions(folder: Path, entry: TeacherEntry, dataset: Dataset) -> Clo
         ArtefactCorrupt: it is not the one that the entry describes, or the entry is none of this teacher.
     """
     train = dataset.split.train_rows(dataset.interactions)  # [S]
-    return ClosedFormMemory(entry, train, held_out_rows(dataset), _counted(folder, entry, dataset))
+    return ClosedFormMemory(entry, train, dataset.split.held_out_rows, _counted(folder, entry, dataset))
 
 
 def _counted(folder: Path, entry: TeacherEntry, dataset: Dataset) -> Transitions:

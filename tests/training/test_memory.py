@@ -83,7 +83,7 @@ def test_asked_for_some_items_or_for_other_rows_answers_it_moves_the_same(
 def test_shuffled_its_held_out_answers_are_those_of_other_rows_with_what_was_seen_there(
     memories: tuple[Memory, ...], markov: Dataset
 ) -> None:
-    held_out = np.union1d(markov.split.validation.row, markov.split.test.row)
+    held_out = markov.split.held_out_rows
     for memory in memories:
         minding = memory.minding_repeats()
         dealt = minding.shuffled(3)

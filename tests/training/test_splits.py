@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.bundle import PackedStrings
+from training.dataset import Dataset
 from training.errors import SplitImpossible
 from training.interactions import Interactions
 from training.splits import EvaluationRows, Split, by_time, leave_one_out
@@ -117,3 +118,9 @@ def test_a_file_gives_back_what_was_written(tmp_path: Path) -> None:
     assert (read.name, read.fingerprint) == (split.name, split.fingerprint)
     other = Split("time", split.train_end, split.validation, split.test)
     assert other.fingerprint != split.fingerprint
+
+
+def test_held_out_rows_are_those_of_validation_and_test_in_order(markov: Dataset) -> None:
+    rows = markov.split.held_out_rows
+    assert np.array_equal(rows, sorted({*markov.split.validation.row.tolist(), *markov.split.test.row.tolist()}))
+    assert not np.isin(rows, markov.split.train_rows(markov.interactions)).any()

@@ -14,7 +14,7 @@ from training.closed_form_memory import ClosedFormMemory
 from training.dataset import Dataset
 from training.evaluation.selection import calibration_half, selection_half
 from training.knowledge import TeacherKnowledge, gather
-from training.matrix_files import log_popularity
+from training.log_popularity import log_popularity
 from training.teachers.ease import EaseConfig
 from training.teachers.transitions import Transitions, TransitionsSearch
 from training.transitions_memory import read_transitions, remember_transitions

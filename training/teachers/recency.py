@@ -1,4 +1,4 @@
-"""What the items of a history count, newer ones more: what both counting teachers read."""
+"""What the items of a history count, newer ones more: what both teachers in closed form read."""
 
 from __future__ import annotations
 

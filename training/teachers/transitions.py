@@ -6,7 +6,7 @@ Method for Session-Based Recommendation", RecTemp 2017) as a teacher: what came 
     p(c | history) = ( sum_a r_a T_ac + m q_c ) / ( sum_a r_a |T_a| + m ),   r_a = decay^age |T_a|^(root - 1)
 
 with |T_a| the sum of a row, q popularity and m the mass of it: where little is known of a history, what is popular
-counts more (Dirichlet smoothing). root 1 lets an item count as often as it was met, 0 lets every item count alike.
+counts more (Dirichlet smoothing). root 1 lets an item count by all that followed it, 0 lets every item count alike.
 
 It reads no text, has nothing to learn, and keeps what a model of 64 numbers an item rounds off: rare pairs in their
 order. A user's own pairs can be taken out of the counts, exactly, so that every train row is answered as by the model
@@ -37,7 +37,7 @@ MOST_ITEMS = 20_000
 _NOTHING = 1e-3
 """Below this, what is left of a row of T when a user's pairs are taken out is rounding."""
 _LEAST_PAIR = 0.01
-"""No pair is worth less, so that one that is left is none."""
+"""No pair is worth less: what is left and above `_NOTHING` is somebody's."""
 
 
 class TransitionsConfig(Config):
@@ -52,7 +52,7 @@ class TransitionsConfig(Config):
     decay: float = Field(default=0.5, gt=0, le=1)
     """What an item of the history counts, against the next newer one."""
     root: float = Field(default=0.5, ge=0, le=1)
-    """How much an item counts that was met n times: n^root."""
+    """An item whose row of T sums to n counts n^root in all."""
     mass: float = Field(default=10.0, gt=0)
     """m: how much evidence popularity is worth."""
     max_history: int = Field(default=20, ge=1)
